@@ -1,0 +1,45 @@
+"""What can go wrong with us, and the exit code it ends in.
+
+SluiceError             one clear message: cause, object, next step
+    UsageError          2   the command line is wrong
+    NotFound            3   not running, or no such run, decision, order
+    ConfigError         4   config or permission
+    TimedOut            5   timeout or unreachable
+    AlreadyRunning      6
+    RefusedByRisk       7   halted or refused by risk
+    CheckFailed         8   a check failed
+"""
+
+
+class SluiceError(Exception):
+    """The message names the cause, the object and the next step."""
+
+    exit_code = 1
+
+
+class UsageError(SluiceError):
+    exit_code = 2
+
+
+class NotFound(SluiceError):
+    exit_code = 3
+
+
+class ConfigError(SluiceError):
+    exit_code = 4
+
+
+class TimedOut(SluiceError):
+    exit_code = 5
+
+
+class AlreadyRunning(SluiceError):
+    exit_code = 6
+
+
+class RefusedByRisk(SluiceError):
+    exit_code = 7
+
+
+class CheckFailed(SluiceError):
+    exit_code = 8

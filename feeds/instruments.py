@@ -1,0 +1,46 @@
+"""What the exchange lets us trade: steps, minima, and the one crossing from evidence (float) to money (Decimal)."""
+
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+
+import msgspec
+
+
+def exact(number: float) -> Decimal:
+    """The shortest decimal that names this float: 0.1 -> Decimal("0.1"). Raises ValueError on NaN and infinities."""
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(f"{number} is no amount of money")
+    return Decimal(repr(number))
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """A linear perpetual.
+
+    tick             price step; lot  quantity step (base units)
+    least_quantity   base units; least_notional  quote currency, for orders that open
+    most_quantity    of one market order, base units
+    funding_ms       usual time between settlements
+    max_leverage     of the venue; maintenance  margin rate at which it liquidates, a fraction of notional
+    """
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+    least_quantity: Decimal
+    least_notional: Decimal
+    most_quantity: Decimal = Decimal("1e9")
+    funding_ms: int = 28_800_000
+    max_leverage: Decimal = Decimal(100)
+    maintenance: Decimal = Decimal("0.005")
+
+    def quantity(self, wanted: Decimal) -> Decimal:
+        """Rounded down to the lot: never more than was wanted. Zero when it does not reach the least quantity."""
+        rounded = (wanted / self.lot).to_integral_value(ROUND_DOWN) * self.lot
+        return rounded if rounded >= self.least_quantity else Decimal(0)
+
+    def price_for_buyer(self, price: Decimal) -> Decimal:
+        """Rounded up to the tick: a simulated buyer never pays less than the model says."""
+        return (price / self.tick).to_integral_value(ROUND_CEILING) * self.tick
+
+    def price_for_seller(self, price: Decimal) -> Decimal:
+        """Rounded down to the tick: a simulated seller never gets more than the model says."""
+        return (price / self.tick).to_integral_value(ROUND_FLOOR) * self.tick
