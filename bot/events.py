@@ -94,6 +94,14 @@ class OrderRequest(Event, frozen=True):
     take: Decimal | None = None
 
 
+class CancelRequest(Event, frozen=True):
+    """Take back an order, or every waiting order of a symbol (`id` empty), or all (`symbol` empty too)."""
+
+    symbol: str
+    id: str
+    reason: str
+
+
 class OrderUpdate(Event, frozen=True):
     """What became of an order. `filled` is cumulative."""
 

@@ -1,5 +1,5 @@
 """The events of the floor, re-exported; nothing heavy."""
 
-from strategies.events import Contribution, Decision, Promoted, Reason, Side
+from strategies.events import BarClosed, Contribution, Decision, Promoted, Reason, Side
 
-__all__ = ["Contribution", "Decision", "Promoted", "Reason", "Side"]
+__all__ = ["BarClosed", "Contribution", "Decision", "Promoted", "Reason", "Side"]

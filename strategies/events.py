@@ -67,3 +67,12 @@ class Promoted(Event, frozen=True):
     """A set of factors to trade from the next bar close on: (name, text, weight)."""
 
     factors: tuple[tuple[str, str, float], ...]
+
+
+class BarClosed(Event, frozen=True):
+    """Every candle of this bar close that will come has come; positions are marked, decisions follow.
+
+    bar_ms  the close, UTC milliseconds
+    """
+
+    bar_ms: int
