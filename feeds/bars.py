@@ -29,7 +29,7 @@ class Bars(NamedTuple):
     source: Source = Source.FILE
 
     @property
-    def count(self) -> int:
+    def rows(self) -> int:
         """T, the number of bar closes."""
         return int(self.values.shape[0])
 
@@ -54,7 +54,7 @@ class Bars(NamedTuple):
 class Block(NamedTuple):
     """A piece of history in total order: bars, and the other events with the row that each comes before.
 
-    others  (row, event) in order; row == bars.count means after the last bar of the block
+    others  (row, event) in order; row == bars.rows means after the last bar of the block
     """
 
     bars: Bars
