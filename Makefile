@@ -1,0 +1,103 @@
+# Two commands matter: `make demo` and `make test`. Neither needs anything but Python 3.11 or newer.
+# Everything is installed into .venv from hash-pinned lists; uv does it where there is one, pip otherwise.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+UV := $(shell command -v uv 2>/dev/null)
+NEEDED := $(if $(UV),sys,sys, venv, ensurepip)
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+    if $$p -c 'import $(NEEDED); sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then command -v $$p; break; fi; done)
+PY := .venv/bin/python
+SOURCES := $(shell find feeds strategies bot -name '*.py')
+KERNELS := $(shell find strategies/factors -name '*.py')
+SYSTEM := mosquitto chromium strace
+ARGS ?=
+
+ifdef UV
+INSTALL = $(UV) pip install --quiet --python $(PY) --compile-bytecode
+else
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --compile
+endif
+
+.PHONY: help install demo test test-system lint format docs bench evidence lock clean
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/.warm  ## .venv with what running needs, byte code and factor kernels compiled
+
+demo: .venv/.warm  ## paper trading on a bundled synthetic market, offline: a minute to the first fill
+	@.venv/bin/sluice demo $(ARGS)
+
+test: .venv/.dev .venv/.warm  ## every test, on all cores
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
+
+test-system:  ## system programs that some tests drive, through apt where apt and root are there
+	@missing=(); for p in $(SYSTEM); do command -v $$p >/dev/null || missing+=($$p); done; \
+	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	    echo "not installed (needs apt and root): $${missing[*]}"; exit 0; fi; \
+	echo "installing $${missing[*]}"; export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq </dev/null >/dev/null; \
+	apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >.venv-apt.log 2>&1 \
+	    || { tail -n 20 .venv-apt.log; exit 1; }; rm -f .venv-apt.log
+
+lint: .venv/.dev  ## ruff and mypy --strict
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m mypy
+
+format: .venv/.dev  ## ruff's fixes and layout
+	@$(PY) -m ruff check --fix --quiet .
+	@$(PY) -m ruff format --quiet .
+
+docs: .venv/.dev  ## the generated parts of config.toml and docs/config.md
+	@$(PY) -m bot.config_docs
+
+bench: .venv/.warm  ## bars a second
+	@$(PY) -m bench.replay $(ARGS)
+
+evidence: .venv/.dev .venv/.warm  ## measure, and write the table of README.md
+	@$(PY) -m bench.evidence $(ARGS)
+
+# The lists carry names, versions and hashes, and no address: where packages come from is the reader's setting.
+LOCK = uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-annotate --no-header --quiet
+lock:  ## resolve again: requirements.txt and requirements-dev.txt (needs uv)
+	$(LOCK) --all-extras -o requirements-dev.txt
+	$(LOCK) -c requirements-dev.txt -o requirements.txt
+
+clean:  ## everything that was made, but not what the bot wrote (.sluice)
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then \
+	    echo "No Python 3.11 or newer$(if $(UV),, with venv) was found. Install one (Debian: python3-venv), or: make PYTHON=/path/to/python3"; \
+	    exit 1; fi
+	@echo "creating .venv with $(PYTHON)"
+	@$(if $(UV),$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv,$(PYTHON) -m venv .venv)
+
+# The project itself is linked, not copied; its build needs only what the lock brought.
+.venv/.run: requirements.txt pyproject.toml | $(PY)
+	@echo "installing what running needs$(if $(UV), with uv)"
+	@$(INSTALL) --require-hashes -r requirements.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@echo "installing what testing needs$(if $(UV), with uv)"
+	@$(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/.code: .venv/.run $(SOURCES)
+	@$(PY) -m compileall -q feeds strategies bot
+	@touch $@
+
+.venv/.warm: .venv/.code $(KERNELS)
+	@if [ ! -e $@ ] || [ -n "$(filter $(KERNELS),$?)" ]; then \
+	    echo "compiling the factor kernels (once; about a minute)"; $(PY) -c 'import strategies.factors as f; f.warm()'; fi
+	@touch $@
