@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Event(msgspec.Struct, frozen=True, tag=True):
+class Event(msgspec.Struct, frozen=True, tag=True, tag_field="event"):
     """at  when this became known to us, UTC milliseconds"""
 
     at: int

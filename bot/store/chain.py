@@ -1,0 +1,77 @@
+"""Decisions as rows, and the chain that ties each row to all before it.
+
+chain(row) = SHA-256(chain(previous row) || MessagePack of the row's values in the order of LINKED). The first row follows 32 zero
+bytes. Rows are linked in the order in which they are written, which is the order of `decisions.id`.
+"""
+
+import hashlib
+import sqlite3
+from typing import NamedTuple
+
+import msgspec
+
+from strategies.events import Contribution, Decision
+
+LINKED = (
+    "seq", "cause", "at", "bar_ms", "until_ms", "bars", "symbol", "side", "reason", "score", "last_score", "confidence", "newest_ms",
+    "price", "volatility", "contributions", "digest",
+)  # fmt: skip
+GENESIS = bytes(32)
+
+Value = int | float | str | None
+Row = tuple[Value, ...]
+
+_pack = msgspec.msgpack.Encoder().encode
+_text = msgspec.json.Encoder().encode
+
+
+class ChainCheck(NamedTuple):
+    """rows  how many were walked; broken  number of the first decision whose row is not what was written (None: all are);
+    detail  what is wrong with it"""
+
+    rows: int
+    broken: int | None
+    detail: str
+
+
+def number(value: float) -> float | None:
+    """As SQLite gives it back: NaN is NULL, and there is one zero."""
+    return value + 0.0 if value == value else None
+
+
+def decision_row(seq: int, cause: int, first: Decision, repeats: tuple[int, int, float] | None = None) -> Row:
+    """The values of LINKED: a decision, and how long it went on being the same: (until_ms, bars, last_score), None if it did not."""
+    until_ms, bars, last_score = (first.bar_ms, 1, first.score) if repeats is None else repeats
+    return (
+        seq, cause, first.at, first.bar_ms, until_ms, bars, first.symbol, first.side.value, first.reason.value, number(first.score),
+        number(last_score), number(first.confidence), first.newest_ms, number(first.price), number(first.volatility),
+        contributions_text(first.contributions), first.digest,
+    )  # fmt: skip
+
+
+def contributions_text(contributions: tuple[Contribution, ...]) -> str:
+    """JSON: a list of [name, value, confidence, weight, contribution]; null is not known."""
+    return _text([(c.name, c.value, c.confidence, c.weight, c.contribution) for c in contributions]).decode()
+
+
+def link(previous: bytes, row: Row) -> bytes:
+    """The chain's next value, 32 bytes."""
+    return hashlib.sha256(previous + _pack(row)).digest()
+
+
+def verify_chain(conn: sqlite3.Connection, run: str) -> ChainCheck:
+    """Walk the decisions of a run and name the first that is not what was written.
+
+    A finished run also knows its last link, so rows taken off the end are missed too.
+    """
+    chain, rows, before = GENESIS, 0, 0
+    for chained, *row in conn.execute(f"SELECT chain, {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY id", (run,)):
+        chain = link(chain, tuple(row))
+        rows += 1
+        if chain.hex() != chained:
+            return ChainCheck(rows, row[0], f"the row was changed, or rows between D-{before} and D-{row[0]} were taken out or moved")
+        before = row[0]
+    head = conn.execute("SELECT chain FROM runs WHERE id = ?", (run,)).fetchone()
+    if head is not None and head[0] is not None and head[0] != chain.hex():
+        return ChainCheck(rows, before, f"rows after D-{before} were taken out")
+    return ChainCheck(rows, None, "")

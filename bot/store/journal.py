@@ -1,0 +1,245 @@
+"""The journal: every event gets a number and the number of its cause, and what must last gets a row.
+
+What enters the session has no cause (0). A journal that keeps inputs stores those events whole, so that the run can be had again;
+a replay can read its inputs from their files, so it only numbers them. What follows from them has a table for each kind.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Refusal, StateChanged, Status
+from bot.store.chain import GENESIS, LINKED, Row, Value, decision_row, link, number
+from bot.store.payload import payload
+from bot.store.rows import read_decision
+from bot.store.runs import Place, reopen
+from bot.store.store import Store
+from bot.store.stretches import Stretches
+from feeds.events import Candle, Event, FeedStatus
+from strategies.events import Decision, Reason, Side
+
+Record = Callable[[Decision], bytes]
+
+_INSERT = {
+    "events": "INSERT INTO events VALUES (?,?,?,?,?,?)",
+    "decisions": f"INSERT INTO decisions (run, {', '.join(LINKED)}, chain) VALUES ({', '.join('?' * (len(LINKED) + 2))})",
+    "orders": f"INSERT INTO orders VALUES ({', '.join('?' * 22)})",
+    "updates": "INSERT INTO updates VALUES (?,?,?,?,?,?,?,?,?)",
+    "status": "UPDATE orders SET status = ?, filled = ?, updated_ms = ?, detail = ? WHERE run = ? AND id = ?",
+    "cancels": "INSERT INTO cancels VALUES (?,?,?,?,?,?,?)",
+    "fills": "INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (run, exec_id) DO NOTHING",
+    "funding": "INSERT INTO funding VALUES (?,?,?,?,?,?,?,?,?,?)",
+    "refusals": "INSERT INTO refusals VALUES (?,?,?,?,?,?,?,?,?)",
+    "states": "INSERT INTO states VALUES (?,?,?,?,?,?,?)",
+    "equity": "INSERT OR REPLACE INTO equity VALUES (?,?,?,?,?,?)",
+    "feeds": "INSERT INTO feeds VALUES (?,?,?,?,?,?) ON CONFLICT (run, feed) DO UPDATE"
+    " SET at = excluded.at, up = excluded.up, detail = excluded.detail, gap = feeds.gap + excluded.gap",
+    "commands": "UPDATE commands SET done_at = ?, run = ?, outcome = 'obeyed' WHERE id = ?",
+}  # in the order in which they are written
+_FILL_TEXT = (
+    "exec_id || '|' || order_id || '|' || symbol || '|' || side || '|' || price || '|' || quantity || '|' || fee || '|' || filled_ms"
+)
+
+
+class Journal:
+    """Writes one run. Rows are collected, and written when the store's transaction ends.
+
+    record         the bytes of a decision that go into the run's digest
+    keep_inputs    store what enters, whole (paper, live)
+    merge_repeats  decisions that repeat themselves without consequence become one row (replay)
+    """
+
+    def __init__(self, store: Store, run: str, *, record: Record, keep_inputs: bool, merge_repeats: bool) -> None:
+        self.store, self.run = store, run
+        self.seq = 0
+        self.chain = GENESIS
+        self._record = record
+        self._whole = keep_inputs
+        self._hash = hashlib.sha256()
+        self._rows: dict[str, list[tuple[Value, ...]]] = {table: [] for table in _INSERT}
+        self._decisions = self._rows["decisions"]
+        self._candles: list[Candle] = []
+        self._stretches = Stretches(self._link) if merge_repeats else None
+        self._lost = False
+        self._kinds: dict[type[Event], Callable[..., None]] = {
+            Decision: self._decision, OrderRequest: self._order, OrderUpdate: self._update, CancelRequest: self._cancel,
+            Fill: self._fill, FundingPaid: self._funding, Refusal: self._refusal, StateChanged: self._state,
+            FeedStatus: self._feed, Command: self._command,
+        }  # fmt: skip
+        store.join(self)
+
+    def write(self, event: Event, cause: int) -> int:
+        """Number the event and write it down; `cause` is the number of the event it follows from, 0 if it came from outside."""
+        seq = self.seq = self.seq + 1
+        if not cause and self._whole:
+            self._input(event, seq)
+        write = self._kinds.get(type(event))
+        if write is not None:
+            write(event, seq, cause)
+        return seq
+
+    def skip(self, count: int) -> None:
+        """Give out `count` numbers to events that need no row; ends the stretches told by `quiet` so far."""
+        self.seq += count
+        if self._stretches is not None:
+            self._stretches.settle()
+
+    def quiet(
+        self, *, seq: int, cause: int, symbol: str, side: Side, reason: Reason, first: Callable[[], Decision], last_ms: int, bars: int,
+        last_score: float,
+    ) -> None:  # fmt: skip
+        """`bars` consecutive decisions of one symbol, alike in side and reason, from which nothing follows.
+
+        seq, cause  the numbers that the first of them and its cause would have had, if each had been written
+        first       makes the first of them; called only where a new row begins
+        last_ms     bar close of the last of them; last_score  its score
+        Stretches of one symbol in order of time; symbols in any order; then `skip` over all of it. Not for the digest: `digest_bytes`.
+        """
+        assert self._stretches is not None, "stretches need a journal that merges repeats"
+        self._stretches.extend(
+            seq=seq, cause=cause, name=symbol, side=side, reason=reason, first=first, last_ms=last_ms, bars=bars, last_score=last_score
+        )
+
+    def equity(self, bar_ms: int, equity: float, cash: float, gross: float, net: float) -> None:
+        """What the account was worth at a bar close, quote currency; gross and net are position notionals."""
+        self._rows["equity"].append((self.run, bar_ms, number(equity), number(cash), number(gross), number(net)))
+
+    def equities(self, rows: Iterable[tuple[int, float, float, float, float]]) -> None:
+        """Many rows as `equity` takes them."""
+        for row in rows:
+            self.equity(*row)
+
+    def digest_bytes(self, data: bytes) -> None:
+        """Feed the records of decisions that were told by `quiet`, in the order in which they would have been written."""
+        self._hash.update(data)
+
+    def digest(self) -> str:
+        """SHA-256 over decisions and fills so far, in order, hex."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """No more decisions: open stretches become rows. Part of `finish`."""
+        if self._stretches is not None:
+            self._stretches.close()
+
+    def finish(self, state: str, ended_ms: int, summary: str | None = None) -> None:
+        """Close the run in a transaction of its own: state `finished`, `interrupted` or `failed`; summary JSON."""
+        with self.store.transaction():
+            self.close()
+            self.store.conn.execute(
+                "UPDATE runs SET state = ?, ended_ms = ?, digest = ?, chain = ?, summary = ? WHERE id = ?",
+                (state, ended_ms, self.digest(), self.chain.hex(), summary, self.run),
+            )
+
+    def flush(self, conn: sqlite3.Connection) -> None:
+        """Write the collected rows: the store calls it before it commits."""
+        if self._lost:
+            raise RuntimeError("the journal lost its place when a transaction was rolled back; resume the run with a new one")
+        for table, rows in self._rows.items():
+            if rows:
+                conn.executemany(_INSERT[table], rows)
+                rows.clear()
+
+    def committed(self) -> None:
+        """The books are on disk; bars go to the market data."""
+        if self._candles:
+            self.store.market.put(self._candles)
+            self._candles.clear()
+
+    def lost(self) -> None:
+        """The books went back and the numbers did not: this journal must not write on."""
+        self._lost = True
+        for rows in self._rows.values():
+            rows.clear()
+
+    def resume(self) -> Place:
+        """Go on with a run that was interrupted: its numbers, its chain and its digest continue.
+
+        Raises NotFound when the store holds no such run.
+        """
+        assert self._stretches is None, "a run that merges repeats is begun again, not resumed"
+        place = reopen(self.store, self.run)
+        self.seq, self.chain = place.seq, place.chain
+        conn = self.store.conn
+        fills = iter(conn.execute(f"SELECT seq, {_FILL_TEXT} FROM fills WHERE run = ? ORDER BY seq", (self.run,)))
+        fill = next(fills, None)
+        for row in conn.execute(f"SELECT {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY seq", (self.run,)):
+            while fill is not None and fill[0] < row[0]:
+                self._hash.update(f"{fill[1]}\n".encode())
+                fill = next(fills, None)
+            self._hash.update(self._record(read_decision(row)))
+        while fill is not None:
+            self._hash.update(f"{fill[1]}\n".encode())
+            fill = next(fills, None)
+        return place
+
+    def _input(self, event: Event, seq: int) -> None:
+        self._rows["events"].append((self.run, seq, 0, event.at, type(event).__name__, payload(event)))
+        if type(event) is Candle:
+            self._candles.append(event)
+
+    def _decision(self, decision: Decision, seq: int, cause: int) -> None:
+        self._hash.update(self._record(decision))
+        if self._stretches is not None:
+            self._stretches.add(seq, cause, decision)
+        else:
+            self._link(decision_row(seq, cause, decision))
+
+    def _link(self, row: Row) -> None:
+        self.chain = link(self.chain, row)
+        self._decisions.append((self.run, *row, self.chain.hex()))
+
+    def _followed(self, cause: int) -> None:
+        if self._stretches is not None:
+            self._stretches.consequence(cause)
+
+    def _order(self, order: OrderRequest, seq: int, cause: int) -> None:
+        self._followed(cause)
+        self._rows["orders"].append((
+            self.run, seq, cause, order.at, order.id, order.symbol, order.side.value, order.type.value, str(order.quantity),
+            order.purpose.value, int(order.reduce_only), order.bar_ms, str(order.reference), _text(order.price), _text(order.trigger),
+            int(order.post_only), _text(order.stop), _text(order.take), Status.INTENT.value, "0", order.at, "",
+        ))  # fmt: skip
+
+    def _update(self, update: OrderUpdate, seq: int, cause: int) -> None:
+        status, filled = update.status.value, str(update.filled)
+        self._rows["updates"].append((self.run, seq, cause, update.at, update.id, update.symbol, status, filled, update.reason))
+        self._rows["status"].append((status, filled, update.at, update.reason, self.run, update.id))
+
+    def _cancel(self, cancel: CancelRequest, seq: int, cause: int) -> None:
+        self._followed(cause)
+        self._rows["cancels"].append((self.run, seq, cause, cancel.at, cancel.symbol, cancel.id, cancel.reason))
+
+    def _fill(self, fill: Fill, seq: int, cause: int) -> None:
+        price, quantity, fee, side = str(fill.price), str(fill.quantity), str(fill.fee), fill.side.value
+        self._hash.update(f"{fill.exec_id}|{fill.order_id}|{fill.symbol}|{side}|{price}|{quantity}|{fee}|{fill.filled_ms}\n".encode())
+        self._rows["fills"].append((
+            self.run, seq, cause, fill.at, fill.exec_id, fill.order_id, fill.symbol, side, price, quantity, fee, int(fill.maker),
+            fill.filled_ms, fill.purpose.value, str(fill.slippage),
+        ))  # fmt: skip
+
+    def _funding(self, paid: FundingPaid, seq: int, cause: int) -> None:
+        self._rows["funding"].append((
+            self.run, seq, cause, paid.at, paid.symbol, paid.settle_ms, number(paid.rate), str(paid.quantity), str(paid.mark),
+            str(paid.payment),
+        ))  # fmt: skip
+
+    def _refusal(self, refusal: Refusal, seq: int, cause: int) -> None:
+        self._followed(cause)
+        self._rows["refusals"].append((
+            self.run, seq, cause, refusal.at, refusal.symbol, refusal.bar_ms, refusal.purpose.value, refusal.code.value, refusal.detail,
+        ))  # fmt: skip
+
+    def _state(self, moved: StateChanged, seq: int, cause: int) -> None:
+        self._rows["states"].append((self.run, seq, cause, moved.at, moved.state.value, moved.by, moved.reason))
+
+    def _feed(self, status: FeedStatus, seq: int, cause: int) -> None:
+        self._rows["feeds"].append((self.run, status.feed, status.at, int(status.up), status.detail, status.gap))
+
+    def _command(self, command: Command, seq: int, cause: int) -> None:
+        self._rows["commands"].append((command.at, self.run, command.id))
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
