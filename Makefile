@@ -55,7 +55,7 @@ format: .venv/.dev  ## ruff's fixes and layout
 	@$(PY) -m ruff format --quiet .
 
 docs: .venv/.dev  ## the generated parts of config.toml and docs/config.md
-	@$(PY) -m bot.config_docs
+	@$(PY) -m bot.config.docs
 
 bench: .venv/.warm  ## bars a second
 	@$(PY) -m bench.replay $(ARGS)

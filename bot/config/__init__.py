@@ -1,0 +1,231 @@
+"""config.toml -> frozen values, or every problem at once with its line, column and what was probably meant.
+
+Order: built-in defaults, then the file, then the environment (SLUICE__RISK__MAX_GROSS=0.5), then the command line. An unknown key,
+a wrong type, an impossible value is refused at start. Secrets are never in here: see bot/config/secrets.py.
+"""
+
+import errno
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
+
+from bot.config import tables
+from bot.config.read import Problem, Reader, leaves
+from bot.config.rules import problems as misfits
+from bot.config.secrets import Secret, Secrets, read_secrets
+from bot.config.syntax import syntax_problem
+from bot.config.tables import Config
+from bot.config.text import Found, Path, Place, dotted, scan
+from bot.config.values import Span
+from bot.errors import ConfigError
+
+__all__ = ["Config", "ConfigProblems", "Loaded", "Secret", "Secrets", "Span", "default_text", "load", "read_secrets", "schema", "tables"]
+
+ENVIRONMENT = "SLUICE__"
+LARGEST = 1 << 20  # bytes of a config file
+
+
+class ConfigProblems(ConfigError):
+    """Everything that is wrong with a configuration; `lines` one text for each problem."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = tuple(lines)
+        count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}. Nothing was started."
+        super().__init__("\n".join((*lines, count)))
+
+
+class Loaded(NamedTuple):
+    """A configuration that can be used.
+
+    origin  dotted setting -> "default", "FILE:LINE", "env" or "command line"
+    file    where it was read from, None when built in; text  what stood in it
+    """
+
+    config: Config
+    origin: Mapping[str, str]
+    file: FilePath | None
+    text: str
+
+    def refuse(self, setting: str, message: str, suggestion: str = "", at: int = 0) -> ConfigProblems:
+        """A refusal that points at a setting, for what is only found out later, such as a factor text.
+
+        at  characters into the value where it goes wrong
+        """
+        problem = Problem(tuple(setting.split(".")), "value", message, suggestion)
+        return ConfigProblems([_pointed(problem, _Source(self.file, self.text), {}, at)])
+
+    def resolve(self, path: str) -> FilePath:
+        """A path of the configuration: relative ones start at its file."""
+        base = self.file.parent if self.file is not None else FilePath()
+        return base / FilePath(path).expanduser()
+
+
+class _Source:
+    """A file's text, its name as shown, and where things stand in it."""
+
+    def __init__(self, file: FilePath | None, text: str) -> None:
+        self.name = str(file) if file is not None else "built-in values"
+        self.text = text
+        self.found = scan(text).found if text else {}
+
+    def place(self, path: Path, on: str) -> Place | None:
+        """Where the key or the value stands; of what is not there, the nearest thing above it."""
+        while path:
+            found: Found | None = self.found.get(path)
+            if found is not None:
+                return found.key if on == "key" else found.value
+            path, on = path[:-1], "key"
+        return None
+
+
+def load(path: FilePath | str | None = None, env: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """Read, check and merge.
+
+    path       None: config.toml here, or the built-in values where there is none
+    env        the process's environment when not given
+    overrides  dotted setting -> value as TOML would have it, from the command line
+    Raises ConfigProblems (all of them), or ConfigError when the file cannot be read.
+    """
+    file = FilePath(path) if path is not None else FilePath("config.toml")
+    source = _Source(None, "")
+    document: dict[str, Any] = {}  # Any: TOML
+    if path is not None or file.exists():
+        source = _Source(file, _text(file))
+        document = _parse(source)
+    origin: dict[Path, str] = {}
+    outside: dict[Path, str] = {}  # settings that stand in no file, and what to call them in a message
+    for name, text in sorted((os.environ if env is None else env).items()):
+        if name.startswith(ENVIRONMENT):
+            where = tuple(_cased(part) for part in name.removeprefix(ENVIRONMENT).split("__"))
+            _put(document, where, _value(text, where))
+            outside[where], origin[where] = name, "env"
+    for setting, value in (overrides or {}).items():
+        where = tuple(setting.split("."))
+        _put(document, where, value)
+        outside[where], origin[where] = f"--{setting}", "command line"
+    reader = Reader(Config)
+    config: Config = reader.table(Config, document)
+    refused = {dotted(p.path[:n]) for p in reader.problems for n in range(1, len(p.path) + 1)}
+    found = [*reader.problems, *misfits(config, refused)]
+    if found:
+        raise ConfigProblems([_pointed(problem, source, outside) for problem in sorted(found, key=lambda p: _order(p, source))])
+    return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text)
+
+
+def default_text(profile: str = "paper") -> str:
+    """A commented config.toml for paper, demo, testnet or live."""
+    from bot.config import docs
+
+    return docs.default_text(profile)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of config.toml."""
+    from bot.config import docs
+
+    return docs.schema()
+
+
+def _text(file: FilePath) -> str:
+    try:
+        raw = file.read_bytes()[: LARGEST + 1]
+    except OSError as error:
+        said = {errno.ENOENT: "there is no such file; sluice init writes one", errno.EISDIR: "is a folder, not a file"}
+        raise ConfigError(f"{file}: {said.get(error.errno or 0, error.strerror or str(error))}") from None
+    if len(raw) > LARGEST:
+        raise ConfigError(f"{file}: larger than {LARGEST >> 20} MiB, which no configuration is")
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise ConfigProblems([f"{file}:{before.count(10) + 1}:{column}  not UTF-8; save the file as UTF-8"]) from None
+
+
+def _parse(source: _Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        place, message, suggestion = syntax_problem(source.text, str(error))
+        raise ConfigProblems([_drawn(source, place, message, suggestion)]) from None
+    except RecursionError:
+        raise ConfigError(f"{source.name}: nested too deeply") from None
+
+
+def _cased(part: str) -> str:
+    """Symbols stay as they are: the only upper-case part of a setting's name is one."""
+    return part if re.fullmatch(r"[A-Z0-9]+(USDT|USDC|USD|PERP)", part) else part.lower()
+
+
+def _value(text: str, where: tuple[str, ...]) -> Any:
+    """What stands in the environment, as TOML where it is TOML, else as text."""
+    kind = next((field.kind for path, field, _ in leaves(Config()) if path == where), None)
+    if kind is str or (kind is None and "factors" in where):
+        return text
+    try:
+        return tomllib.loads(f"x = {text}", parse_float=Decimal)["x"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return [part.strip() for part in text.split(",")] if "tuple" in str(kind) else text
+
+
+def _put(document: dict[str, Any], where: Sequence[str], value: Any) -> None:
+    for part in where[:-1]:
+        inner = document.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = document[part] = {}
+        document = inner
+    document[where[-1]] = value
+
+
+def _origins(config: Config, source: _Source, outside: Mapping[Path, str]) -> dict[str, str]:
+    out = {}
+    for path, _, _ in leaves(config):
+        place = source.found.get(path)
+        said = next((name for where, name in outside.items() if path[: len(where)] == where), None)
+        out[dotted(path)] = said or (f"{source.name}:{place.key.line}" if place else "default")
+    return out
+
+
+def _order(problem: Problem, source: _Source) -> tuple[int, int]:
+    place = source.place(problem.path, problem.on)
+    return (place.line, place.column) if place else (0, 0)
+
+
+def _pointed(problem: Problem, source: _Source, outside: Mapping[Path, str], at: int = 0) -> str:
+    """The problem with its place: `file:line:column  setting: message.  Did you mean "x"?`, the line, and what is wrong in it."""
+    setting = dotted(problem.path)
+    meant = problem.suggestion
+    name = next((label for where, label in outside.items() if problem.path[: len(where)] == where), None)
+    if name is not None:
+        return f"{name}  {setting}: {problem.message}.{_did_you_mean(meant, problem.on)}"
+    place = source.place(problem.path, problem.on)
+    if place is None:
+        return f"{source.name}  {setting}: {problem.message}.{_did_you_mean(meant, problem.on)}"
+    if at:
+        place = place._replace(column=place.column + at, length=1)
+    hide = (problem.on == "key" and "secret" in problem.message) or "password" in problem.message
+    return _drawn(source, place, f"{setting}: {problem.message}", meant, problem.on, hide)
+
+
+def _did_you_mean(suggestion: str, on: str = "value") -> str:
+    if not suggestion:
+        return ""
+    shown = suggestion if on == "value" else f'"{suggestion}"'
+    return f"  Did you mean {shown}?"
+
+
+def _drawn(source: _Source, place: Place, message: str, suggestion: str, on: str = "value", hide: bool = False) -> str:
+    lines = source.text.split("\n")
+    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    if hide:
+        line = re.sub(r"=.*", "= ***", line)
+    start = max(0, place.column - 100)
+    shown = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in line[start : start + 160])
+    label = f"{place.line:>5} | "
+    caret = " " * (len(label) + place.column - 1 - start) + "^" * max(1, min(place.length, len(shown) - (place.column - 1 - start)))
+    head = f"{source.name}:{place.line}:{place.column}  {message}.{_did_you_mean(suggestion, on)}"
+    return f"{head}\n{label}{shown}\n{caret}"
