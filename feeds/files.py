@@ -161,7 +161,7 @@ def _unreadable(path: Path, fault: Exception) -> BadData:
 
 def plain_name(name: str) -> str:
     """A column's name as we look for it: `Open Time` -> `open_time`, `quoteVolume` -> `quote_volume`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip().lstrip("\ufeff"))
+    spaced = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z0-9])(?=[A-Z])", "_", name.strip().lstrip("\ufeff"))
     return re.sub(r"[\s.\-]+", "_", spaced).lower()
 
 

@@ -1,5 +1,7 @@
 """What the exchange lets us trade: steps, minima, and the one crossing from evidence (float) to money (Decimal)."""
 
+import re
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
 import msgspec
@@ -44,3 +46,22 @@ class Instrument(msgspec.Struct, frozen=True):
     def price_for_seller(self, price: Decimal) -> Decimal:
         """Rounded down to the tick: a simulated seller never gets more than the model says."""
         return (price / self.tick).to_integral_value(ROUND_FLOOR) * self.tick
+
+
+QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "PERP", "EUR", "BTC", "ETH")
+_THOUSANDS = re.compile(r"10{3,6}(?=[A-Z])")
+
+
+def base_of(symbol: str) -> str:
+    """The coin that a symbol trades: `BTCUSDT` -> `BTC`, `1000PEPEUSDT` -> `PEPE`; the symbol itself where no quote is in it."""
+    name = symbol.upper()
+    quote = next((quote for quote in QUOTES if name.endswith(quote) and len(name) > len(quote)), "")
+    return _THOUSANDS.sub("", name.removesuffix(quote), count=1)
+
+
+def symbol_for(asset: str, symbols: Sequence[str]) -> str | None:
+    """The first of these symbols that is the asset or trades it (`btc` -> `BTCUSDT`); None where none does."""
+    wanted = asset.upper()
+    if wanted in symbols:
+        return wanted
+    return next((symbol for symbol in symbols if base_of(symbol) == wanted), None)
