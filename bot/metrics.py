@@ -1,0 +1,323 @@
+"""What a run achieved, from its closing equity: the definitions are those of docs/metrics.md, and no others.
+
+The rule: a figure that cannot be had is None, never an infinity and never a zero that looks like one. Returns are per bar, the
+entry's costs included; a year has 365 days; every bar of the run is a period, also those in which nothing was known.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.events import Fill
+from bot.ic import SymbolIC, information_coefficient
+from bot.ledger import Trade
+from feeds.bars import Array
+from feeds.times import DAY, YEAR
+
+LEAST_PERIODS = 20  # bars (or days) below which a mean and a deviation say nothing
+LEAST_SPAN = DAY  # below which a year's compound return says nothing
+FLAT = 1e-14  # a deviation of returns below this is rounding
+PROFIT_FACTOR_CAP = 1_000.0
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """All figures of a run. Returns and rates are fractions, `_ms` are UTC milliseconds, money is quote currency.
+
+    max_drawdown is zero or negative. Figures named `_trades` are over closed round trips, the others over bars.
+    """
+
+    num_periods: int
+    periods_per_year: float
+    total_return: float | None = None
+    annualised_return: float | None = None
+    volatility: float | None = None
+    sharpe: float | None = None
+    sharpe_error: float | None = None
+    sharpe_probability: float | None = None
+    sharpe_daily: float | None = None
+    sortino: float | None = None
+    max_drawdown: float | None = None
+    drawdown_from_ms: int | None = None
+    drawdown_to_ms: int | None = None
+    underwater_ms: int | None = None
+    calmar: float | None = None
+    win_rate: float | None = None
+    win_rate_active: float | None = None
+    profit_factor: float | None = None
+    skew: float | None = None
+    kurtosis: float | None = None
+    best_day: float | None = None
+    worst_day: float | None = None
+    exposure: float | None = None
+    time_in_market: float | None = None
+    turnover: float | None = None
+    trades: int = 0
+    win_rate_trades: float | None = None
+    profit_factor_trades: float | None = None
+    average_trade: float | None = None
+    expectancy: float | None = None
+    average_bars: float | None = None
+    costs: float | None = None
+    costs_share: float | None = None
+    cost_rate: float | None = None
+    ic: float | None = None
+    ic_t: float | None = None
+    rank_ic: float | None = None
+    rank_ic_t: float | None = None
+    ic_by_symbol: tuple[SymbolIC, ...] = ()
+
+
+def measure(
+    equity: Array,
+    bar_ms: NDArray[np.int64],
+    timeframe: int,
+    *,
+    start: float,
+    gross: Array | None = None,
+    traded: Array | None = None,
+    trades: Sequence[Trade] = (),
+    costs: float | None = None,
+    scores: Array | None = None,
+    opens: Array | None = None,
+    symbols: tuple[str, ...] = (),
+) -> Metrics:
+    """Every figure that these inputs allow; docs/metrics.md has the formulas.
+
+    equity          float64[T], at each bar close, open positions at marks
+    bar_ms          int64[T], the closes, rising; where one is left out, equity and exposure are those of the close before it
+    timeframe       bar length, milliseconds
+    start           equity before the first bar
+    gross           float64[T], sum of |position| x mark at each close
+    traded          float64[T], notional of the fills in each bar, buys and sells added
+    trades          round trips of the run, closed
+    costs           fees, funding and slippage of the run, quote currency
+    scores, opens   float64[T, S] of `symbols`, NaN where not known
+
+    Raises ValueError where equity is not finite, closes are not on the grid, or lengths differ.
+    """
+    _check(equity, bar_ms, timeframe, start, gross, traded)
+    rows, count = _grid(bar_ms, timeframe)
+    first_close_ms = int(bar_ms[0]) if count else 0
+    if count != equity.shape[0]:
+        held = np.repeat(np.arange(equity.shape[0]), np.diff(np.concatenate([rows, [count]])))
+        equity, gross = equity[held], None if gross is None else gross[held]
+        traded, scores, opens = _spread(traded, rows, count, 0.0), _spread(scores, rows, count), _spread(opens, rows, count)
+    path = np.concatenate([[start], equity])
+    figures: dict[str, float | None] = {}
+    if equity.shape[0]:
+        figures |= _growth(path, timeframe)
+        figures |= _moments(path, timeframe)
+        figures |= _daily(path, timeframe, first_close_ms)
+        figures |= _activity(path, timeframe, gross, traded, costs)
+    figures |= _of_trades(trades)
+    by_symbol: tuple[SymbolIC, ...] = ()
+    if scores is not None and opens is not None:
+        found = information_coefficient(scores, opens, symbols)
+        figures |= {"ic": found.ic, "ic_t": found.ic_t, "rank_ic": found.rank_ic, "rank_ic_t": found.rank_ic_t}
+        by_symbol = found.by_symbol
+    low, deep_from, deep_to, under = drawdown(path)
+    times = {
+        "drawdown_from_ms": None if deep_from is None else first_close_ms + (deep_from - 1) * timeframe,
+        "drawdown_to_ms": None if deep_to is None else first_close_ms + (deep_to - 1) * timeframe,
+        "underwater_ms": under * timeframe if equity.shape[0] else None,
+    }
+    calmar = _ratio(figures.get("annualised_return"), -low) if low is not None and low < 0 else None
+    return Metrics(
+        num_periods=int(equity.shape[0]),
+        periods_per_year=YEAR / timeframe,
+        trades=len(trades),
+        max_drawdown=low if equity.shape[0] else None,
+        calmar=calmar,
+        **times,
+        **figures,  # type: ignore[arg-type]  # names and kinds are those of the struct: msgspec cannot say so
+        ic_by_symbol=by_symbol,
+    )
+
+
+def bar_returns(equity: Array, start: float) -> Array:
+    """equity[t] / equity[t - 1] - 1, the first against `start`.   float64[T]"""
+    path = np.concatenate([[start], equity])
+    returns: Array = path[1:] / path[:-1] - 1.0
+    return returns
+
+
+def drawdown(path: Array) -> tuple[float | None, int | None, int | None, int]:
+    """The deepest fall from a peak as a fraction <= 0, where it begins and ends, and the longest time below a peak.
+
+    path  float64[T + 1], the starting equity first. Begin (the last time at the peak) and end (the lowest close) are indices
+    into it, None when it never fell; the time is in bars, from the peak until it is reached again or the end.
+    """
+    if path.shape[0] < 2 or path[0] <= 0:
+        return None, None, None, 0
+    peaks = np.maximum.accumulate(path)
+    falls = path / peaks - 1.0
+    end = int(falls.argmin())
+    at_peak = np.flatnonzero(path == peaks)
+    waits = np.diff(at_peak)
+    longest = max(int(waits[waits > 1].max(initial=0)), path.shape[0] - 1 - int(at_peak[-1]))
+    if falls[end] >= 0:
+        return 0.0, None, None, 0
+    return float(falls[end]), int(at_peak[np.searchsorted(at_peak, end) - 1]), end, longest
+
+
+def day_returns(path: Array, timeframe: int, first_close_ms: int) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
+    """UTC days touched (their start, milliseconds), the return within each, and how many bars closed in it.
+
+    A bar that closes at midnight belongs to the day before.   int64[D], float64[D], int64[D]
+    """
+    closes = first_close_ms + timeframe * np.arange(path.shape[0] - 1, dtype=np.int64)
+    days = (closes - 1) // DAY
+    last = np.flatnonzero(np.concatenate([days[1:] != days[:-1], [True]]))
+    ends = path[last + 1]
+    begins = np.concatenate([path[:1], ends[:-1]])
+    return days[last] * DAY, ends / begins - 1.0, np.diff(np.concatenate([[-1], last]))
+
+
+def traded_notional(fills: Iterable[Fill], bar_ms: NDArray[np.int64], timeframe: int) -> Array:
+    """Notional of the fills within each bar, buys and sells added.   float64[T] for the closes `bar_ms`"""
+    traded = np.zeros(bar_ms.shape[0])
+    if not traded.shape[0]:
+        return traded
+    for fill in fills:
+        close = (fill.filled_ms // timeframe + 1) * timeframe
+        traded[min(int(np.searchsorted(bar_ms, close)), traded.shape[0] - 1)] += float(fill.quantity * fill.price)
+    return traded
+
+
+def _grid(bar_ms: NDArray[np.int64], timeframe: int) -> tuple[NDArray[np.int64], int]:
+    """The row of each close on the full grid, and how many rows that has."""
+    if not bar_ms.shape[0]:
+        return bar_ms, 0
+    rows = (bar_ms - bar_ms[0]) // timeframe
+    return rows, int(rows[-1]) + 1
+
+
+def _spread(values: Array | None, rows: NDArray[np.int64], count: int, empty: float = math.nan) -> Array | None:
+    """Put rows where they belong on the full grid."""
+    if values is None:
+        return None
+    out = np.full((count, *values.shape[1:]), empty)
+    out[rows] = values
+    return out
+
+
+def _check(equity: Array, bar_ms: NDArray[np.int64], timeframe: int, start: float, gross: Array | None, traded: Array | None) -> None:
+    if timeframe <= 0:
+        raise ValueError(f"timeframe is {timeframe} ms; a bar has a length")
+    steps = np.diff(bar_ms)
+    if bar_ms.shape != equity.shape or (steps <= 0).any() or (steps % timeframe).any():
+        raise ValueError(f"bar_ms must be {equity.shape[0]} rising closes, whole bars of {timeframe} ms apart")
+    bad = np.flatnonzero(~np.isfinite(equity))
+    if bad.size or not math.isfinite(start):
+        raise ValueError(
+            f"equity is not known at bar {int(bad[0]) if bad.size else 'before the first'}; mark every position at every close"
+        )
+    for name, values in (("gross", gross), ("traded", traded)):
+        if values is not None and (values.shape != equity.shape or not np.isfinite(values).all()):
+            raise ValueError(f"{name} must be finite and as long as equity ({equity.shape[0]} bars), it is {values.shape}")
+
+
+def _growth(path: Array, timeframe: int) -> dict[str, float | None]:
+    """Total and compound return, and what is counted in bars."""
+    count = path.shape[0] - 1
+    if path[0] <= 0:
+        return {}
+    total = float(path[-1] / path[0]) - 1.0
+    compound = None
+    if total > -1.0 and count >= LEAST_PERIODS and count * timeframe >= LEAST_SPAN:
+        growth = math.log1p(total) * YEAR / (count * timeframe)
+        compound = math.expm1(growth) if growth < 700.0 else None
+    figures: dict[str, float | None] = {"total_return": total, "annualised_return": compound}
+    if (path[:-1] > 0).all():
+        returns = path[1:] / path[:-1] - 1.0
+        won, lost = returns[returns > 0], returns[returns < 0]
+        figures["win_rate"] = won.shape[0] / count
+        figures["win_rate_active"] = _ratio(float(won.shape[0]), float(won.shape[0] + lost.shape[0]))
+        figures["profit_factor"] = _profit_factor(float(won.sum()), -float(lost.sum()))
+    return figures
+
+
+def _moments(path: Array, timeframe: int) -> dict[str, float | None]:
+    """Volatility, Sharpe with its error, Sortino, skew and excess kurtosis of the bar returns."""
+    count = path.shape[0] - 1
+    if count < LEAST_PERIODS or not (path[:-1] > 0).all():
+        return {}
+    returns = path[1:] / path[:-1] - 1.0
+    mean, deviation, year = float(returns.mean()), float(returns.std(ddof=1)), YEAR / timeframe
+    if deviation < FLAT:
+        return {"volatility": 0.0}
+    centred = returns - mean
+    spread = float(np.mean(centred**2))
+    skew = float(np.mean(centred**3)) / spread**1.5
+    kurtosis = float(np.mean(centred**4)) / spread**2
+    sharpe = mean / deviation
+    error = math.sqrt(max(0.0, 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2) / (count - 1))
+    below = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    return {
+        "volatility": deviation * math.sqrt(year),
+        "sharpe": sharpe * math.sqrt(year),
+        "sharpe_error": error * math.sqrt(year) if error > 0 else None,
+        "sharpe_probability": 0.5 * (1.0 + math.erf(sharpe / error / math.sqrt(2.0))) if error > 0 else None,
+        "sortino": mean / below * math.sqrt(year) if below >= FLAT else None,
+        "skew": skew,
+        "kurtosis": kurtosis - 3.0,
+    }
+
+
+def _daily(path: Array, timeframe: int, first_close_ms: int) -> dict[str, float | None]:
+    """Best and worst UTC day, and the Sharpe ratio of the whole days."""
+    if timeframe > DAY or (path[:-1] <= 0).any() or (path.shape[0] - 1) * timeframe < DAY:
+        return {}
+    _, returns, bars = day_returns(path, timeframe, first_close_ms)
+    whole = returns[bars * timeframe == DAY]
+    deviation = float(whole.std(ddof=1)) if whole.shape[0] >= LEAST_PERIODS else 0.0
+    return {
+        "best_day": float(returns.max()),
+        "worst_day": float(returns.min()),
+        "sharpe_daily": float(whole.mean()) / deviation * math.sqrt(365.0) if deviation >= FLAT else None,
+    }
+
+
+def _activity(path: Array, timeframe: int, gross: Array | None, traded: Array | None, costs: float | None) -> dict[str, float | None]:
+    """Exposure, turnover and what trading cost."""
+    figures: dict[str, float | None] = {"costs": costs}
+    solvent = bool((path > 0).all())
+    days = (path.shape[0] - 1) * timeframe / DAY
+    if gross is not None:
+        figures["time_in_market"] = float(np.mean(gross > 0))
+        figures["exposure"] = float(np.mean(gross / path[1:])) if solvent else None
+    if traded is not None and solvent:
+        figures["turnover"] = float(np.sum(traded / path[:-1])) / 2.0 / days
+    if costs is not None:
+        before_costs = float(path[-1] - path[0]) + costs
+        figures["costs_share"] = _ratio(costs, before_costs)
+        figures["cost_rate"] = None if traded is None else _ratio(costs, float(traded.sum()))
+    return figures
+
+
+def _of_trades(trades: Sequence[Trade]) -> dict[str, float | None]:
+    """Averages over closed round trips."""
+    if not trades:
+        return {}
+    profits = [float(trade.pnl) for trade in trades]
+    notionals = [float(trade.quantity * trade.entry) for trade in trades]
+    return {
+        "win_rate_trades": sum(profit > 0 for profit in profits) / len(trades),
+        "profit_factor_trades": _profit_factor(math.fsum(p for p in profits if p > 0), -math.fsum(p for p in profits if p < 0)),
+        "average_trade": math.fsum(profits) / len(trades),
+        "expectancy": math.fsum(p / notional for p, notional in zip(profits, notionals, strict=True)) / len(trades),
+        "average_bars": sum(trade.bars for trade in trades) / len(trades),
+    }
+
+
+def _profit_factor(won: float, lost: float) -> float | None:
+    """None without losses, and never above the cap."""
+    return min(won / lost, PROFIT_FACTOR_CAP) if lost > 0 else None
+
+
+def _ratio(part: float | None, whole: float) -> float | None:
+    """None where the whole is nothing, or less."""
+    return part / whole if part is not None and whole > 0 else None
