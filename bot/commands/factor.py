@@ -1,0 +1,139 @@
+"""`sluice factor parse`: what a factor is, as the machine sees it; or why it is none, with the place."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.commands import options
+from bot.errors import ConfigError
+from bot.render import Out, pairs, plain
+
+if TYPE_CHECKING:
+    from strategies.errors import FactorError
+
+
+@click.group()
+def factor() -> None:
+    """Read a factor: its canonical text, its inputs, how long it warms up."""
+
+
+PARSE = (
+    "sluice factor parse 'ts_zscore(close, 60) * rank(volume)'",
+    "sluice factor parse alpha.txt --timeframe 1h --fields exchange_netflow --json",
+)
+
+
+@factor.command(cls=options.Command, examples=PARSE)
+@click.argument("text", metavar="TEXT|FILE")
+@click.option(
+    "--timeframe", type=options.Span(), default=60_000, metavar="1m", help="Bar length: durations are counted in it.  [default: 1m]"
+)
+@click.option("--fields", cls=options.Many, metavar="A,B", help="Metrics that the factor may read, besides those of every bar.")
+@options.common
+def parse(text: str, timeframe: int, fields: tuple[str, ...], as_json: bool) -> None:
+    """Show the dialect, canonical text, inputs, warm-up and size of a factor; a refusal names its place.
+
+    A FILE holds one factor a line, as text or as `name = text`; # begins a comment.
+    """
+    out = Out(as_json)
+    named = factors(text)
+    known = vocabulary(fields)
+    documents = [describe(name, words, timeframe, known) for name, words in named.items()]
+    if as_json:
+        out.document(documents[0] if len(documents) == 1 else {"factors": documents})
+        return
+    for number, document in enumerate(documents):
+        rows = [(name, ", ".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in document.items()]
+        out.say(*([""] if number else []), *pairs(rows))
+
+
+def factors(text: str) -> dict[str, str]:
+    """The factors of an argument: itself, or those of the file that it names. Raises ConfigError on a file without any."""
+    file = Path(text)
+    if not _is_file(file):
+        return {"factor": text}
+    found: dict[str, str] = {}
+    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        line = raw.split("#", 1)[0].strip()
+        name, equals, rest = line.partition("=")
+        if equals and name.strip().isidentifier() and not rest.startswith("="):
+            found[name.strip()] = rest.strip().strip("\"'")
+        elif line:
+            found[f"line_{number}"] = line
+    if not found:
+        raise ConfigError(f"{file}: there is no factor in it.  Write one a line: name = text")
+    return found
+
+
+def vocabulary(metrics: tuple[str, ...]) -> list[str]:
+    """The words that stand for inputs: those of every bar, and the metrics that were named."""
+    from feeds.bars import COLUMNS
+    from strategies.signals import SLOW_FIELDS
+
+    return list(dict.fromkeys((*COLUMNS, *SLOW_FIELDS, *metrics)))
+
+
+def describe(name: str, text: str, timeframe: int, fields: list[str]) -> dict[str, Any]:  # Any: values of several kinds
+    """What a factor is. Raises FactorError, with the factor's name and text in its notes."""
+    from feeds.times import span_text
+    from strategies.errors import FactorError
+    from strategies.factors import compile_factors
+    from strategies.factors import parse as read
+
+    try:
+        node = read(text, dialect="sluice", timeframe=timeframe, fields=fields)
+        program = compile_factors({name: node}, timeframe=timeframe, fields=fields)
+    except FactorError as error:
+        error.add_note(f"in {name} = {text!r}")
+        raise
+    return {
+        "name": name,
+        "dialect": "sluice",
+        "canonical": str(node),
+        "inputs": list(program.fields),
+        "timeframe": span_text(timeframe),
+        "warm_up": program.warm_up,
+        "nodes": program.nodes,
+        "state_bytes": program.state_bytes,
+        "key": program.key,
+    }
+
+
+def refusal(error: "FactorError", text: str | None = None) -> str:
+    """Why a factor is refused, where, and what was perhaps meant; the line and a caret below it where the text is known.
+
+    text  the factor; None: as a note of the error tells it
+    """
+    place = f"{error.line}:{error.column}" if error.line else ""
+    notes = [plain(note) for note in getattr(error, "__notes__", ())]
+    name = ""
+    for note in notes:
+        head, equals, rest = note.removeprefix("in ").partition(" = ")
+        if equals and text is None:
+            name, text = head, _unquoted(rest)
+    where = ":".join(part for part in (name, place) if part)
+    says = plain(error.args[0] if error.args else error)
+    code = getattr(error, "code", "")
+    meant = f"  Did you mean {plain(error.suggestion)!r}?" if getattr(error, "suggestion", "") else ""
+    lines = [f"{where}  {says}{f'  ({code})' if code else ''}{meant}".strip()]
+    if text is not None and error.line and error.line <= len(text.splitlines()):
+        lines += [f"{error.line:>5} | {text.splitlines()[error.line - 1]}", f"{'':>7} {' ' * (error.column - 1)}^"]
+    return "\n".join(lines)
+
+
+def _unquoted(text: str) -> str:
+    import ast
+
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, str) else text
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a factor may be no possible name of a file
+        return False

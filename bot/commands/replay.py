@@ -1,0 +1,72 @@
+"""`sluice replay`: trade through history."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.commands import options, setting
+from bot.commands.progress import progress
+from bot.render import Out
+
+EXAMPLES = (
+    "sluice replay --candles data/BTCUSDT.parquet --from 2024-01-01 --to 2024-02-01",
+    "sluice replay --candles data/1m --funding data/funding.parquet --symbols BTCUSDT,ETHUSDT --store runs.db --json",
+)
+FILES = ("candles", "funding", "metrics", "news")
+
+
+@click.command(cls=options.Command, examples=EXAMPLES)
+@click.option("--candles", cls=options.Many, metavar="PATHS", help="Parquet or CSV files, or directories of them.")
+@click.option("--funding", cls=options.Many, metavar="PATHS", help="Funding settlements.")
+@click.option("--metrics", cls=options.Many, metavar="PATHS", help="On-chain and other series, with available_ms.")
+@click.option("--news", cls=options.Many, metavar="PATHS", help="Headlines.")
+@click.option("--symbols", cls=options.Many, metavar="A,B", help="Which symbols.  [default: all in the candle files]")
+@click.option("--timeframe", type=options.Span(), metavar="1m", help="Bar length.  [default: that of the candles]")
+@click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First instant, UTC.")
+@click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="First instant that is not replayed, UTC.")
+@options.config_option
+@click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="Keep the run in this database.  [default: in memory]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
+@click.option("--step", is_flag=True, help="Settle every bar, also where nothing can happen: slow, for checking.")
+@click.option("--block", type=click.IntRange(1, 1_000_000), metavar="N", help="Bars a block: speed, and nothing else.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write the report as one HTML file.")
+@options.common
+def replay(
+    *, config_file: Path | None, start: int | None, stop: int | None, symbols: tuple[str, ...], block: int | None, html: Path | None,
+    as_json: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Trade through history, bar by bar, exactly as paper and live would have, and report.
+
+    PATHS may be repeated, comma separated, or follow one another; what is not given here may stand in [replay] of the configuration.
+    The digest is a SHA-256 over decisions and fills in order: the same input and configuration give the same digest on any machine.
+    """
+    # Any: the options that go on as they are
+    from bot import modes
+    from bot.commands import summary
+
+    if start is not None and stop is not None and stop <= start:
+        raise click.UsageError("--to must be later than --from")
+    out = Out(as_json)
+    loaded = setting.configuration(config_file)
+    config = loaded.config
+    files = {
+        name: [Path(path) for path in given.pop(name)] or [loaded.resolve(path) for path in getattr(config.replay, name)] for name in FILES
+    }
+    if not files["candles"]:
+        raise click.UsageError("no candles: name files or directories with --candles, or in [replay] candles of the configuration")
+    with setting.pointing(loaded), progress("replay", "bars") as tell:
+        result = modes.replay(
+            config, **files, symbols=symbols or None, start=start, stop=stop, block=block or config.replay.block, progress=tell, **given
+        )
+    if html is not None:
+        modes.write_report(result, html)
+        out.note(f"report: {html}")
+    if as_json:
+        out.document(result)
+        return
+    out.say(*summary.lines(result, out), "")
+    kept = given["store"]
+    out.say(
+        f"Next: sluice report --store {kept}" if kept else "Next: the same with --store runs.db, then: sluice explain last --store runs.db"
+    )
