@@ -86,7 +86,7 @@ class Journal:
             self._stretches.settle()
 
     def quiet(
-        self, *, seq: int, cause: int, symbol: str, side: Side, reason: Reason, first: Callable[[], Decision], last_ms: int, bars: int,
+        self, seq: int, cause: int, symbol: str, side: Side, reason: Reason, first: Callable[[], Decision], last_ms: int, bars: int,
         last_score: float,
     ) -> None:  # fmt: skip
         """`bars` consecutive decisions of one symbol, alike in side and reason, from which nothing follows.
