@@ -112,7 +112,7 @@ def load(path: FilePath | str | None = None, env: Mapping[str, str] | None = Non
     refused = {dotted(p.path[:n]) for p in reader.problems for n in range(1, len(p.path) + 1)}
     found = [*reader.problems, *misfits(config, refused)]
     if found:
-        raise ConfigProblems([_pointed(problem, source, outside) for problem in sorted(found, key=lambda p: _order(p, source))])
+        raise ConfigProblems([_pointed(problem, source, outside) for problem in sorted(found, key=lambda p: _order(p, source, outside))])
     return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text)
 
 
@@ -185,13 +185,18 @@ def _origins(config: Config, source: _Source, outside: Mapping[Path, str]) -> di
     out = {}
     for path, _, _ in leaves(config):
         place = source.found.get(path)
-        said = next((name for where, name in outside.items() if path[: len(where)] == where), None)
+        said = _named(path, outside)
         out[dotted(path)] = said or (f"{source.name}:{place.key.line}" if place else "default")
     return out
 
 
-def _order(problem: Problem, source: _Source) -> tuple[int, int]:
-    place = source.place(problem.path, problem.on)
+def _named(path: Path, outside: Mapping[Path, str]) -> str | None:
+    """What a setting from outside the file is called."""
+    return next((name for where, name in outside.items() if path[: len(where)] == where), None)
+
+
+def _order(problem: Problem, source: _Source, outside: Mapping[Path, str]) -> tuple[int, int]:
+    place = None if _named(problem.path, outside) else source.place(problem.path, problem.on)
     return (place.line, place.column) if place else (0, 0)
 
 
@@ -199,8 +204,12 @@ def _pointed(problem: Problem, source: _Source, outside: Mapping[Path, str], at:
     """The problem with its place: `file:line:column  setting: message.  Did you mean "x"?`, the line, and what is wrong in it."""
     setting = dotted(problem.path)
     meant = problem.suggestion
-    name = next((label for where, label in outside.items() if problem.path[: len(where)] == where), None)
+    name = _named(problem.path, outside)
     if name is not None:
+        if problem.on == "key" and meant and name.startswith(ENVIRONMENT):
+            meant = (
+                ENVIRONMENT + (meant if "." in meant else f"{setting.rpartition('.')[0]}.{meant}").lstrip(".").replace(".", "__").upper()
+            )
         return f"{name}  {setting}: {problem.message}.{_did_you_mean(meant, problem.on)}"
     place = source.place(problem.path, problem.on)
     if place is None:

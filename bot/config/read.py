@@ -220,7 +220,7 @@ class Reader:
 def unknown_key(root: type[msgspec.Struct], path: Path, key: str, known: Mapping[str, Field]) -> Problem:
     """The refusal of a key that is none: a secret in the wrong place, a misspelling, or a key of another table."""
     here = (*path, key)
-    if _SECRET.search(key) and not closest(key, known, 0.85):
+    if _SECRET.search(key):
         return Problem(
             here, "key", "secrets do not belong in this file: put them in the environment or in the secrets file (account.secrets, 0600)"
         )

@@ -52,7 +52,7 @@ def _timeframe(config: Config) -> Iterator[Problem]:
 
 
 def _data_age(config: Config) -> Iterator[Problem]:
-    if config.risk.max_data_age <= config.exchange.timeframe:
+    if 0 < config.risk.max_data_age <= config.exchange.timeframe:
         meant = span_text(3 * config.exchange.timeframe)
         yield _problem(
             "risk.max_data_age", f"a price is as old as a bar of {config.exchange.timeframe} before the next one comes", written(meant)
@@ -92,7 +92,7 @@ def _share(config: Config) -> Iterator[Problem]:
     share, most = config.trading.share, config.risk.max_position_share
     if share > most:
         yield _problem("trading.share", f"risk would refuse every entry: risk.max_position_share is {most}", str(most))
-    elif share * config.account.cash > config.risk.max_order_notional:
+    elif config.trading.sizing == "fixed" and share * config.account.cash > config.risk.max_order_notional:
         least = share * config.account.cash
         yield _problem(
             "risk.max_order_notional", f"every entry would be refused: share x cash is {least.normalize():f} USDT", f"{least.normalize():f}"
@@ -126,7 +126,7 @@ RULES = (
     Rule(("strategy.signals", "strategy.factors"), _something_to_say),
     Rule(("strategy.factors", "strategy.weights"), _factor_names),
     Rule(("strategy.windows.least_observations", "strategy.windows.observations"), _observations),
-    Rule(("trading.share", "risk.max_position_share", "account.cash", "risk.max_order_notional"), _share),
+    Rule(("trading.share", "risk.max_position_share", "account.cash", "risk.max_order_notional", "trading.sizing"), _share),
     Rule(("risk.max_position_share", "risk.max_gross", "risk.max_leverage"), _exposure),
     Rule(("feeds.news.on", "feeds.news.urls", "feeds.news.social"), _feeds),
     Rule(("account.name", "exchange.mode"), _live),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bot.config.values import NAME, SYMBOL, Span, note
+from feeds.times import Millis
 
 Text = Annotated[str, note("")]
 
@@ -158,8 +159,8 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """What no order may pass. A refusal carries its code; see docs/fills.md and `sluice why-not`."""
 
     max_order_notional: Annotated[Decimal, note("Largest order (D_ORDER_SIZE)", "USDT", above=0)] = Decimal(5000)
-    max_position_share: Annotated[Decimal, note("Largest position (D_POSITION)", "fraction of equity", above=0, most=100)] = Decimal("0.2")
-    max_gross: Annotated[Decimal, note("All positions together (D_GROSS)", "fraction of equity", above=0, most=100)] = Decimal("0.6")
+    max_position_share: Annotated[Decimal, note("Largest position (D_POSITION)", "fraction of equity", above=0, most=10)] = Decimal("0.2")
+    max_gross: Annotated[Decimal, note("All positions together (D_GROSS)", "fraction of equity", above=0, most=10)] = Decimal("0.6")
     max_leverage: Annotated[
         Decimal, note("Gross exposure and waiting orders against equity (D_LEVERAGE)", "times equity", above=0, most=100)
     ] = Decimal(2)
@@ -174,7 +175,11 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     ] = Decimal("0.1")
     orders_per_minute: Annotated[int, note("Order rate (D_RATE)", "orders", least=1, most=10_000)] = 60
     orders_per_day: Annotated[int, note("Order rate (D_RATE)", "orders", least=1, most=1_000_000)] = 500
-    max_data_age: Annotated[Span, note("No entry on prices older than this (D_STALE)", least=1_000)] = Span("3m")
+    max_data_age: Annotated[Span, note("No entry on prices older than this (D_STALE); 0: three bars", least=0)] = Span(0)
+
+    def data_age(self, timeframe: Millis) -> Millis:
+        """Milliseconds after which a price is stale, with three bars for 0."""
+        return int(self.max_data_age) or 3 * timeframe
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
