@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Refusal, StateChanged, Status
+from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Purpose, Refusal, StateChanged, Status
+from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
 from bot.store.chain import GENESIS, LINKED, Row, Value, decision_row, link, number
 from bot.store.payload import payload
 from bot.store.rows import read_decision
@@ -21,11 +22,19 @@ from strategies.events import Decision, Reason, Side
 
 Record = Callable[[Decision], bytes]
 
+# A stop or take-profit comes alive with its entry's fill, without a request of its own: its row is made from that of the entry.
+_LEVEL = f"CASE ?3 WHEN '{Purpose.STOP_LOSS}' THEN stop ELSE take END"
+_ATTACHED = (
+    "INSERT OR IGNORE INTO orders SELECT run, ?4, ?5, ?6, ?7, symbol, CASE side WHEN 'BUY' THEN 'SELL' ELSE 'BUY' END, 'STOP', quantity,"
+    f" ?3, 1, bar_ms, {_LEVEL}, NULL, {_LEVEL}, 0, NULL, NULL, '{Status.OPEN}', '0', ?6, '' FROM orders WHERE run = ?1 AND id = ?2"
+)
+_PURPOSE = {STOP_SUFFIX: Purpose.STOP_LOSS.value, TAKE_SUFFIX: Purpose.TAKE_PROFIT.value}
 _INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?)",
     "decisions": f"INSERT INTO decisions (run, {', '.join(LINKED)}, chain) VALUES ({', '.join('?' * (len(LINKED) + 2))})",
     "orders": f"INSERT INTO orders VALUES ({', '.join('?' * 22)})",
     "updates": "INSERT INTO updates VALUES (?,?,?,?,?,?,?,?,?)",
+    "attached": _ATTACHED,
     "status": "UPDATE orders SET status = ?, filled = ?, updated_ms = ?, detail = ? WHERE run = ? AND id = ?",
     "cancels": "INSERT INTO cancels VALUES (?,?,?,?,?,?,?)",
     "fills": "INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (run, exec_id) DO NOTHING",
@@ -205,6 +214,9 @@ class Journal:
     def _update(self, update: OrderUpdate, seq: int, cause: int) -> None:
         status, filled = update.status.value, str(update.filled)
         self._rows["updates"].append((self.run, seq, cause, update.at, update.id, update.symbol, status, filled, update.reason))
+        purpose = _PURPOSE.get(update.id[-1:]) if update.status is Status.OPEN else None
+        if purpose is not None:
+            self._rows["attached"].append((self.run, update.id[:-1], purpose, seq, cause, update.at, update.id))
         self._rows["status"].append((status, filled, update.at, update.reason, self.run, update.id))
 
     def _cancel(self, cancel: CancelRequest, seq: int, cause: int) -> None:

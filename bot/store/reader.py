@@ -12,6 +12,7 @@ from typing import Any, Self
 from bot.errors import ConfigError, NotFound
 from bot.events import TradingState
 from bot.lock import running
+from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
 from bot.store import books, chain, rows
 from bot.store.migrations import LEDGER, level
 from bot.store.payload import event_of
@@ -256,8 +257,8 @@ class Reader:
         return self._conn.execute(query, values).fetchall()
 
 
-# An order and those attached to it: `<id>` and `<id>-...`, as a range so that the index serves.
-_FAMILY = "({0} = ?2 OR ({0} > ?2 || '-' AND {0} < ?2 || '.'))"
+# An order and those attached to it.
+_FAMILY = f"{{0}} IN (?2, ?2 || '{STOP_SUFFIX}', ?2 || '{TAKE_SUFFIX}')"
 _WHY = (
     "SELECT bar_ms, until_ms, bars,"
     " EXISTS (SELECT 1 FROM orders AS o WHERE o.run = d.run AND o.cause = d.seq),"
