@@ -72,8 +72,14 @@ class _Source:
         self.text = text
         self.found = scan(text).found if text else {}
 
-    def place(self, path: Path, on: str) -> Place | None:
-        """Where the key or the value stands; of what is not there, the nearest thing above it."""
+    def place(self, problem: Problem) -> Place | None:
+        """Where the key or the value stands; of what is not there, what else it is about, or the nearest thing above it."""
+        path, on = problem.path, problem.on
+        if path not in self.found:
+            near = (self.found.get(tuple(setting.split("."))) for setting in problem.near)
+            other = next((found for found in near if found is not None), None)
+            if other is not None:
+                return other.value
         while path:
             found: Found | None = self.found.get(path)
             if found is not None:
@@ -196,7 +202,7 @@ def _named(path: Path, outside: Mapping[Path, str]) -> str | None:
 
 
 def _order(problem: Problem, source: _Source, outside: Mapping[Path, str]) -> tuple[int, int]:
-    place = None if _named(problem.path, outside) else source.place(problem.path, problem.on)
+    place = None if _named(problem.path, outside) else source.place(problem)
     return (place.line, place.column) if place else (0, 0)
 
 
@@ -211,7 +217,7 @@ def _pointed(problem: Problem, source: _Source, outside: Mapping[Path, str], at:
                 ENVIRONMENT + (meant if "." in meant else f"{setting.rpartition('.')[0]}.{meant}").lstrip(".").replace(".", "__").upper()
             )
         return f"{name}  {setting}: {problem.message}.{_did_you_mean(meant, problem.on)}"
-    place = source.place(problem.path, problem.on)
+    place = source.place(problem)
     if place is None:
         return f"{source.name}  {setting}: {problem.message}.{_did_you_mean(meant, problem.on)}"
     if at:

@@ -21,12 +21,14 @@ class Problem(NamedTuple):
 
     on          "key" or "value": which of the two is wrong
     suggestion  what to write instead, as TOML has it; empty: nothing to suggest
+    near        other settings that it is about, to point at where this one is not written
     """
 
     path: Path
     on: Literal["key", "value"]
     message: str
     suggestion: str = ""
+    near: tuple[str, ...] = ()
 
 
 class Field(NamedTuple):

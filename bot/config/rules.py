@@ -21,7 +21,7 @@ def problems(config: Config, refused: set[str]) -> Iterator[Problem]:
     """What does not fit together; rules about a setting that was `refused` already are not asked."""
     for rule in RULES:
         if not refused.intersection(rule.about):
-            yield from rule.check(config)
+            yield from (problem._replace(near=rule.about) for problem in rule.check(config))
 
 
 def _problem(name: str, message: str, suggestion: str = "") -> Problem:
