@@ -233,10 +233,18 @@ def read_candles(
         raise BadData(
             f"no candles for {', '.join(missing)} in {len(there)} files ({', '.join(sorted(there)[:12])}); check --symbols and --candles"
         )
-    step = timeframe_of(list(chain.from_iterable(found[symbol] for symbol in universe)), timeframe)
+    return history_of(list(chain.from_iterable(found[symbol] for symbol in universe)), universe, timeframe, now)
+
+
+def history_of(series: Sequence[Series], universe: Sequence[str] | None, timeframe: int | None, now: int | None) -> History:
+    """Checked series as one history; see `read_candles`. The universe is every symbol there is, sorted, where None."""
+    step = timeframe_of(series, timeframe)
+    found: dict[str, list[Series]] = {}
+    for one in series:
+        found.setdefault(one.symbol, []).append(one)
     lanes: dict[str, Lane] = {}
     warnings: list[str] = []
-    for symbol in universe:
+    for symbol in sorted(found) if universe is None else universe:
         lanes[symbol] = _lane(found[symbol], step, now, warnings)
     empty = [symbol for symbol, lane in lanes.items() if lane.numbers.size == 0]
     if empty:

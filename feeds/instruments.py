@@ -49,6 +49,13 @@ class Instrument(msgspec.Struct, frozen=True):
 
 
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "PERP", "EUR", "BTC", "ETH")
+# symbol -> tick, lot, most of one market order: as the venue states them; quantities in coins
+KNOWN: dict[str, tuple[str, str, str]] = {
+    "BTCUSDT": ("0.10", "0.001", "500"),
+    "ETHUSDT": ("0.01", "0.01", "1e9"),
+    "LTCUSDT": ("0.01", "0.1", "1e9"),
+    "ADAUSDT": ("0.0001", "1", "1e9"),
+}
 _THOUSANDS = re.compile(r"10{3,6}(?=[A-Z])")
 
 
@@ -65,3 +72,19 @@ def symbol_for(asset: str, symbols: Sequence[str]) -> str | None:
     if wanted in symbols:
         return wanted
     return next((symbol for symbol in symbols if base_of(symbol) == wanted), None)
+
+
+def default_instrument(symbol: str, price: float) -> Instrument:
+    """What the symbol most likely allows, for runs without the exchange: its stated steps where known, else by its price.
+
+    By price: a tick in the fifth significant digit, at most 0.1; a lot worth less than ten dollars, at most one coin.
+    Raises ValueError when the price is not above zero.
+    """
+    if not 0 < price < float("inf"):
+        raise ValueError(f"{symbol}: {price} is no price to infer steps from")
+    if symbol in KNOWN:
+        tick, lot, most = (Decimal(text) for text in KNOWN[symbol])
+        return Instrument(symbol, tick, lot, lot, Decimal(5), most)
+    size = exact(price).adjusted()  # the power of ten of the first digit
+    lot = Decimal(1).scaleb(min(0, -size))
+    return Instrument(symbol, tick=Decimal(1).scaleb(min(size - 4, -1)), lot=lot, least_quantity=lot, least_notional=Decimal(5))
