@@ -46,6 +46,7 @@ class _Lost(Exception):
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK = re.compile(r"[ \t]*")
+_DOT = re.compile(r"[ \t]*\.")
 _SPACE = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _PLAIN = re.compile(r"[^,\]}#\n]+")
 _STRING = re.compile(r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL)
@@ -58,6 +59,7 @@ class _Scanner:
         self.found: dict[Path, Found] = {}
         self.twice: list[tuple[Path, Place]] = []
         self._arrays: dict[Path, int] = {}
+        self._passed: set[Path] = set()
 
     def document(self) -> None:
         table: Path = ()
@@ -74,32 +76,29 @@ class _Scanner:
     def _header(self) -> Path:
         many = self._peek("[[")
         self.at += 2 if many else 1
-        start = self.at
-        keys = self._keys()
+        keys = self._keys(())
         self._skip(_BLANK)
         self._expect("]]" if many else "]")
-        path: Path = tuple(keys)
-        place = self._place(start, start + len(self.text[start : self.at].rstrip("]").rstrip()))
+        path: Path = tuple(name for name, _ in keys)
         if many:
             number = self._arrays[path] = self._arrays.get(path, -1) + 1
             path = (*path, number)
-        self._note(path, Found(place, place))
+        self._note(path, Found(keys[-1][1], keys[-1][1]))
         return path
 
     def _pair(self, table: Path) -> None:
-        start = self.at
-        keys = self._keys()
-        key = self._place(start, self.at)
+        keys = self._keys(table)
         self._skip(_BLANK)
         self._expect("=")
         self._skip(_BLANK)
-        path = (*table, *keys)
+        path = (*table, *(name for name, _ in keys))
         begin = self.at
         self._value(path)
-        self._note(path, Found(key, self._place(begin, self.at)))
+        self._note(path, Found(keys[-1][1], self._place(begin, self.at)))
 
-    def _keys(self) -> list[str]:
-        keys: list[str] = []
+    def _keys(self, table: Path) -> list[tuple[str, Place]]:
+        """The parts of a dotted key; the tables that it only passes through are noted."""
+        keys: list[tuple[str, Place]] = []
         while True:
             self._skip(_BLANK)
             quoted = _STRING.match(self.text, self.at) if self._peek('"') or self._peek("'") else None
@@ -107,11 +106,15 @@ class _Scanner:
             if bare is None:
                 raise _Lost
             self.at = bare.end()
-            keys.append(bare[0][1:-1] if quoted else bare[0])
-            dot = re.compile(r"[ \t]*\.").match(self.text, self.at)
+            keys.append((bare[0][1:-1] if quoted else bare[0], self._place(bare.start(), bare.end())))
+            dot = _DOT.match(self.text, self.at)
             if dot is None:
                 return keys
             self.at = dot.end()
+            path = (*table, *(name for name, _ in keys))
+            if path not in self.found:
+                self.found[path] = Found(keys[-1][1], keys[-1][1])
+                self._passed.add(path)
 
     def _value(self, path: Path) -> None:
         if self._peek("["):
@@ -158,10 +161,11 @@ class _Scanner:
                 raise _Lost
 
     def _note(self, path: Path, found: Found) -> None:
-        if path in self.found:
+        if path in self.found and path not in self._passed:
             self.twice.append((path, found.key))
         else:
             self.found[path] = found
+            self._passed.discard(path)
 
     def _place(self, start: int, end: int) -> Place:
         first = self.text.rfind("\n", 0, start) + 1
