@@ -16,7 +16,7 @@ from feeds.errors import BadData
 from feeds.events import Metric
 from feeds.files import Floats, Ints, Table, find_files, instants, numbers, read_table, texts, time_column
 from feeds.instruments import symbol_for
-from feeds.metric_names import NETS, RESERVED, metric_name
+from feeds.metric_names import NETS, RESERVED, metric_name, snake
 
 NAMES = ("metric", "name", "series")
 ASSETS = ("asset", "symbol", "coin")
@@ -149,7 +149,7 @@ class MetricFile:
             return
         self.dropped += int(known.size - known.sum())
         symbol = None if asset is None else symbol_for(asset, self._symbols)
-        name = part.name if asset is None or symbol is not None else metric_name(f"{asset.lower()}_{part.name}")
+        name = part.name if asset is None or symbol is not None else f"{snake(_coin(asset))}_{part.name}"
         self._parts.append(_Observations(name, symbol, part.at[known], part.period[known], part.values[known]))
 
     def _check_repeats(self) -> None:
@@ -164,6 +164,11 @@ class MetricFile:
                 when = times.iso(int(stamps[same[0], 0]))
                 what = name if symbol is None else f"{name} of {symbol}"
                 raise BadData(f"metric files: {what} for {when} is given twice; remove one of the two rows or one of the files")
+
+
+def _coin(asset: str) -> str:
+    """`BTCUSDT` is about btc; a short name is a coin's own (`USDT`, `TUSD`)."""
+    return next((asset[:-4] for quote in ("USDT", "USDC") if asset.upper().endswith(quote) and len(asset) > 6), asset).lower()
 
 
 def _unknown(table: Table, reason: str) -> BadData:

@@ -5,6 +5,7 @@ with only a date at the end of that day (UTC).
 """
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from feeds import times
 from feeds.errors import BadData
 from feeds.events import News
 from feeds.files import Floats, Ints, Table, find_files, instants, numbers, read_table, texts
+from feeds.instruments import symbol_for
 from feeds.news.about import symbols_in
 
 DELAY = 15 * times.MINUTE
@@ -23,7 +25,11 @@ SCORES = ("finbert_score", "sentiment_score", "textblob_polarity", "sentiment", 
 SOURCES = ("domain", "source", "publisher")
 TIMES = ("ts_ms", "published_ms", "timestamp", "date", "published", "time")
 
-SHAPES = "title (or text), ts_ms or available_ms, and optionally id, domain or source, url, date_only, " + " or ".join(SCORES[:3])
+SHAPES = (
+    "title (or text), ts_ms or available_ms, and optionally id, domain or source, url, kind (news or social), symbols, date_only and "
+    + " or ".join(SCORES[:4])
+)
+KINDS = ("news", "social")
 
 
 class _Story(NamedTuple):
@@ -34,12 +40,14 @@ class _Story(NamedTuple):
     source: str
     sentiment: float | None
     url: str
+    kind: str
+    symbols: str | None
 
 
 class NewsFile:
     """The stories of files, by when they could be known. At one instant they stand before the candles.
 
-    symbols  the traded ones: a story is about those that its title names, or else about the market
+    symbols  the traded ones: a story is about those that its `symbols` column or else its title names, or else about the market
 
     `dropped` counts stories without a title, `repeats` those told again under the same id (kept once, the first).
     Raises BadData with file, row and column, or the shapes that are accepted.
@@ -72,8 +80,9 @@ class NewsFile:
                 id=story.id,
                 title=story.title,
                 source=story.source,
-                symbols=symbols_in(story.title, self._symbols),
+                symbols=self._about(story),
                 sentiment=story.sentiment,
+                kind=story.kind,
                 published_ms=story.published,
                 url=story.url,
             )
@@ -82,6 +91,12 @@ class NewsFile:
         """The stories as a feed."""
         for event in self.events():
             yield event
+
+    def _about(self, story: _Story) -> tuple[str, ...]:
+        if story.symbols is None:
+            return symbols_in(story.title, self._symbols)
+        said = {symbol_for(name, self._symbols) for name in re.split(r"[,;|\s]+", story.symbols)}
+        return tuple(symbol for symbol in self._symbols if symbol in said)
 
     def _read(self, path: Path) -> Iterator[_Story]:
         table = read_table(path)
@@ -95,14 +110,20 @@ class NewsFile:
         at = _known_at(table, published)
         scores = _scores(table)
         titles = texts(table, title_name)
-        ids, sources, urls = (_optional(table, names) for names in (("id", "guid"), SOURCES, ("url", "link")))
+        ids, sources, urls, kinds, about = (
+            _optional(table, names) for names in (("id", "guid"), SOURCES, ("url", "link"), ("kind",), ("symbols",))
+        )
         for row, title in enumerate(titles):
             if title is None or title.lower() == "nan":
                 self.dropped += 1
                 continue
             score, when = float(scores[row]), int(published[row])
             key = ids[row] or hashlib.sha256(f"{sources[row]}|{when}|{title}".encode()).hexdigest()[:16]
-            yield _Story(int(at[row]), when, key, title, sources[row] or "", None if score != score else score, urls[row] or "")
+            kind = (kinds[row] or "news").lower()
+            if kind not in KINDS:
+                raise BadData(f"{table.place(row, 'kind')}: {kind!r} is not one of {', '.join(KINDS)}; correct the cell")
+            known = None if score != score else score
+            yield _Story(int(at[row]), when, key, title, sources[row] or "", known, urls[row] or "", kind, about[row])
 
 
 def _optional(table: Table, names: Sequence[str]) -> list[str | None]:
