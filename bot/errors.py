@@ -8,6 +8,8 @@ SluiceError             one clear message: cause, object, next step
     AlreadyRunning      6
     RefusedByRisk       7   halted or refused by risk
     CheckFailed         8   a check failed
+    InvariantBroken     8   the books contradict themselves
+        IllegalMove     8   an order cannot go that way
 """
 
 
@@ -43,3 +45,13 @@ class RefusedByRisk(SluiceError):
 
 class CheckFailed(SluiceError):
     exit_code = 8
+
+
+class InvariantBroken(SluiceError):
+    """Our books contradict themselves; the message names both figures. The session ends: starting again is recovering."""
+
+    exit_code = 8
+
+
+class IllegalMove(InvariantBroken):
+    """An order was told to do what its life does not allow; nothing was changed."""

@@ -1,0 +1,327 @@
+"""The books: fills and funding become positions, cash and profit.
+
+The rule: everything is computed twice. Cash is initial - fees - funding + realised; the cash flow is initial - sum(signed
+quantity x price) - fees - funding and knows nothing of entry prices. They must differ by exactly what the open positions
+cost (I2); a position must be what was bought less what was sold (I1). A fill or a funding counts once, however often it is told.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from bot.errors import InvariantBroken
+from bot.events import Fill, FundingPaid, OrderSide, Purpose
+from feeds.bars import CLOSE, Array, Bars
+from feeds.events import Candle, Event
+from feeds.instruments import exact
+from strategies.events import Side
+
+ZERO = Decimal(0)
+NAN = float("nan")
+SMALLEST = Decimal("1e-12")  # what a cost or a fee is divided to; the rest stays where it was
+TOLERANCE = Decimal("1e-9")
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A round trip: from flat to flat, or to the other side.
+
+    quantity      base units that were opened in all
+    entry, exit   average prices
+    pnl           quote currency, net of fees and funding; bars: bars begun between entry and exit
+    """
+
+    symbol: str
+    side: Side
+    entry_ms: int
+    exit_ms: int
+    quantity: Decimal
+    entry: Decimal
+    exit: Decimal
+    pnl: Decimal
+    fees: Decimal
+    funding: Decimal
+    bars: int
+    closed_by: Purpose
+
+
+class Position:
+    """One symbol's books, in base units and quote currency.
+
+    quantity        signed; cost: what the open quantity was bought for (negative: sold for)
+    realised        profit of what was closed, before fees and funding
+    fees, funding   paid in all; opened_ms: when it last left zero (0: flat)
+    bought, sold    base units in all; flow: sum of signed quantity x price
+    """
+
+    __slots__ = ("bought", "cost", "fees", "flow", "funding", "opened_ms", "quantity", "realised", "sold", "symbol", "trip")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.quantity = self.cost = self.realised = self.fees = self.funding = self.bought = self.sold = self.flow = ZERO
+        self.opened_ms = 0
+        self.trip: _Trip | None = None
+
+    @property
+    def average(self) -> Decimal | None:
+        """Average entry price (None: flat)."""
+        return self.cost / self.quantity if self.quantity else None
+
+
+class _Trip:
+    """A round trip under way."""
+
+    __slots__ = ("entered", "exited", "fees", "flow_in", "flow_out", "funding", "long", "opened_ms")
+
+    def __init__(self, opened_ms: int, long: bool) -> None:
+        self.opened_ms, self.long = opened_ms, long
+        self.entered = self.exited = self.flow_in = self.flow_out = self.fees = self.funding = ZERO
+
+
+class Ledger:
+    """The account. `symbols` is the universe; marks, quantities and held speak of its positions (indices).
+
+    marks       last close of each symbol, NaN before the first
+    quantities  signed position of each symbol as a float
+    held        indices of the open positions, ascending
+    high        highest closing equity among the rows skipped since it was last taken
+    revision    grows with every fill and funding
+    """
+
+    def __init__(self, cash: Decimal, symbols: Sequence[str]) -> None:
+        self.initial = cash
+        self.symbols = tuple(symbols)
+        self.index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self.positions = {symbol: Position(symbol) for symbol in self.symbols}
+        self.cash = cash
+        self.cashflow = cash
+        self.cashflow_float = float(cash)
+        self.realised = self.fees = self.funding = self.slippage = ZERO
+        self.marks: list[float] = [NAN] * len(self.symbols)
+        self.marked_ms: list[int] = [0] * len(self.symbols)
+        self.newest_ms = 0
+        self.timeframe = 0
+        self.quantities: list[float] = [0.0] * len(self.symbols)
+        self.held: list[int] = []
+        self.trades: list[Trade] = []
+        self.high = -float("inf")
+        self.revision = 0
+        self._cost = ZERO
+        self._booked: set[str] = set()
+        self._settled: set[tuple[str, int]] = set()
+
+    def on_candle(self, candle: Candle) -> list[Event]:
+        """Mark the position at the close."""
+        i = self.index.get(candle.symbol)
+        if i is not None:
+            self.marks[i] = candle.close
+            self.marked_ms[i] = candle.close_ms
+            self.newest_ms = candle.close_ms
+            self.timeframe = candle.close_ms - candle.open_ms
+        return []
+
+    def on_fill(self, fill: Fill) -> list[Event]:
+        """Book a fill once. Raises InvariantBroken when the books then contradict themselves."""
+        if fill.exec_id in self._booked:
+            return []
+        position = self._position(fill.symbol, f"fill {fill.exec_id}")
+        self._booked.add(fill.exec_id)
+        signed = fill.quantity if fill.side is OrderSide.BUY else -fill.quantity
+        value = signed * fill.price
+        cost, realised = position.cost, position.realised
+        self._trade(position, fill, signed, value)
+        position.flow += value
+        if fill.side is OrderSide.BUY:
+            position.bought += fill.quantity
+        else:
+            position.sold += fill.quantity
+        position.fees += fill.fee
+        self.fees += fill.fee
+        self.slippage += fill.slippage
+        gained = position.realised - realised
+        self.realised += gained
+        self._cost += position.cost - cost
+        self.cash += gained - fill.fee
+        self.cashflow -= value + fill.fee
+        self._after(position)
+        i = self.index[fill.symbol]
+        if self.marks[i] != self.marks[i]:
+            self.marks[i] = float(fill.price)
+        self._check(position, fill.exec_id)
+        return []
+
+    def on_funding_paid(self, paid: FundingPaid) -> list[Event]:
+        """Book a funding payment once for each symbol and settlement."""
+        if (paid.symbol, paid.settle_ms) in self._settled:
+            return []
+        position = self._position(paid.symbol, f"funding at {paid.settle_ms}")
+        self._settled.add((paid.symbol, paid.settle_ms))
+        position.funding += paid.payment
+        if position.trip is not None:
+            position.trip.funding += paid.payment
+        self.funding += paid.payment
+        self.cash -= paid.payment
+        self.cashflow -= paid.payment
+        self._after(position)
+        self._check(position, f"funding at {paid.settle_ms}")
+        return []
+
+    def equity(self) -> Decimal:
+        """Cash flow plus what the positions are worth at their marks, exactly."""
+        return self.cashflow + sum((self.positions[self.symbols[i]].quantity * exact(self.marks[i]) for i in self.held), ZERO)
+
+    def equity_float(self) -> float:
+        """The same as a float; `equity_rows` computes it with the same operations in the same order."""
+        total = self.cashflow_float
+        for i in self.held:
+            total += self.quantities[i] * self.marks[i]
+        return total
+
+    def unrealised(self, symbol: str) -> Decimal:
+        """What the open position has gained at its mark, before fees and funding."""
+        position = self.positions[symbol]
+        return position.quantity * exact(self.marks[self.index[symbol]]) - position.cost if position.quantity else ZERO
+
+    def skip(self, bars: Bars, start: int, stop: int) -> None:
+        """Take the marks of quiet rows [start, stop): the last known close of each symbol."""
+        if stop <= start:
+            return
+        if self.held:
+            self.high = max(self.high, float(self.equity_rows(bars, start, stop).max()))
+        self.timeframe = bars.timeframe
+        closes: list[float] = bars.values[stop - 1, CLOSE].tolist()
+        for i, close in enumerate(closes):
+            if close == close:
+                self.marks[i] = close
+                self.marked_ms[i] = self.newest_ms = bars.close_ms(stop - 1)
+                continue
+            known = np.flatnonzero(~np.isnan(bars.values[start : stop - 1, CLOSE, i]))
+            if known.size:
+                row = start + int(known[-1])
+                self.marks[i] = float(bars.values[row, CLOSE, i])
+                self.marked_ms[i] = bars.close_ms(row)
+                self.newest_ms = max(self.newest_ms, self.marked_ms[i])
+
+    def equity_rows(self, bars: Bars, start: int, stop: int) -> Array:
+        """float64[stop - start]: closing equity of each row with the present positions, marks carried over missing bars."""
+        total = np.full(stop - start, self.cashflow_float)
+        for i in self.held:
+            total += self.quantities[i] * carried(bars.values[start:stop, CLOSE, i], self.marks[i])
+        return total
+
+    def gross_float(self) -> float:
+        """Sum of |position| at the marks, quote currency."""
+        return sum(abs(self.quantities[i]) * self.marks[i] for i in self.held)
+
+    def gross_rows(self, bars: Bars, start: int, stop: int) -> Array:
+        """float64[stop - start]: gross_float at each row's close with the present positions."""
+        total = np.zeros(stop - start)
+        for i in self.held:
+            total += abs(self.quantities[i]) * carried(bars.values[start:stop, CLOSE, i], self.marks[i])
+        return total
+
+    def _position(self, symbol: str, what: str) -> Position:
+        position = self.positions.get(symbol)
+        if position is None:
+            raise InvariantBroken(f"{what} is about {symbol}, which is not traded here; add it to the symbols")
+        return position
+
+    def _trade(self, position: Position, fill: Fill, signed: Decimal, value: Decimal) -> None:
+        """Move quantity, cost, realised profit and the round trip."""
+        before = position.quantity
+        after = before + signed
+        position.quantity = after
+        if not before or (before > 0) is (signed > 0):
+            if not before:
+                self._open(position, fill, signed > 0)
+            self._enter(position, fill.quantity, value, fill.fee)
+            return
+        if abs(signed) <= abs(before):
+            removed = position.cost if not after else (position.cost * -signed / before).quantize(SMALLEST)
+            position.realised -= value + removed
+            position.cost -= removed
+            self._leave(position, fill, fill.quantity, value, fill.fee)
+            return
+        closing = -before * fill.price
+        fee = (fill.fee * abs(before) / fill.quantity).quantize(SMALLEST)
+        position.realised -= closing + position.cost
+        position.cost = ZERO
+        position.quantity = ZERO
+        self._leave(position, fill, abs(before), closing, fee)
+        position.quantity = after
+        self._open(position, fill, after > 0)
+        self._enter(position, abs(after), value - closing, fill.fee - fee)
+
+    def _open(self, position: Position, fill: Fill, long: bool) -> None:
+        position.opened_ms = fill.filled_ms
+        position.trip = _Trip(fill.filled_ms, long)
+
+    def _enter(self, position: Position, quantity: Decimal, value: Decimal, fee: Decimal) -> None:
+        position.cost += value
+        trip = position.trip
+        if trip is not None:
+            trip.entered += quantity
+            trip.flow_in += value
+            trip.fees += fee
+
+    def _leave(self, position: Position, fill: Fill, quantity: Decimal, value: Decimal, fee: Decimal) -> None:
+        trip = position.trip
+        if trip is None:
+            return
+        trip.exited += quantity
+        trip.flow_out += value
+        trip.fees += fee
+        if position.quantity:
+            return
+        position.opened_ms = 0
+        position.trip = None
+        bars = (fill.filled_ms // self.timeframe - trip.opened_ms // self.timeframe) if self.timeframe else 0
+        self.trades.append(
+            Trade(
+                symbol=position.symbol, side=Side.LONG if trip.long else Side.SHORT, entry_ms=trip.opened_ms,
+                exit_ms=fill.filled_ms, quantity=trip.entered, entry=abs(trip.flow_in) / trip.entered,
+                exit=abs(trip.flow_out) / trip.exited, pnl=-trip.flow_in - trip.flow_out - trip.fees - trip.funding,
+                fees=trip.fees, funding=trip.funding, bars=bars, closed_by=fill.purpose,
+            )
+        )  # fmt: skip
+
+    def _after(self, position: Position) -> None:
+        i = self.index[position.symbol]
+        self.quantities[i] = float(position.quantity)
+        self.cashflow_float = float(self.cashflow)
+        self.revision += 1
+        if bool(position.quantity) is not (i in self.held):
+            self.held = sorted({*self.held, i}) if position.quantity else [j for j in self.held if j != i]
+
+    def _check(self, position: Position, what: str) -> None:
+        """I1 and I2, after every booking."""
+        if position.quantity != position.bought - position.sold:
+            raise InvariantBroken(
+                f"I1: {position.symbol} after {what}: position {position.quantity}, bought less sold {position.bought - position.sold}"
+            )
+        if position.cost - position.realised != position.flow:
+            error = abs(position.cost - position.realised - position.flow)
+            if error > TOLERANCE * max(Decimal(1), abs(position.flow)):
+                raise InvariantBroken(
+                    f"I2: {position.symbol} after {what}: cost less realised {position.cost - position.realised}, "
+                    f"paid for trades {position.flow}"
+                )
+        by_profit, by_flow = self.cash - self._cost, self.cashflow
+        if by_profit != by_flow and abs(by_profit - by_flow) > TOLERANCE * max(Decimal(1), abs(by_flow)):
+            raise InvariantBroken(f"I2: account after {what}: cash less cost of positions {by_profit}, cash flow {by_flow}")
+        if self.cash != self.initial - self.fees - self.funding + self.realised:
+            raise InvariantBroken(
+                f"I2: account after {what}: cash {self.cash}, "
+                f"initial - fees - funding + realised {self.initial - self.fees - self.funding + self.realised}"
+            )
+
+
+def carried(column: Array, last: float) -> Array:
+    """float64[rows]: the column with each NaN replaced by the last known value before it (`last` before the first)."""
+    missing = np.isnan(column)
+    if not missing.any():
+        return column
+    at = np.where(missing, -1, np.arange(column.size))
+    np.maximum.accumulate(at, out=at)
+    return np.where(at < 0, last, column[np.maximum(at, 0)])

@@ -1,0 +1,232 @@
+"""The life of an order as a table, and the book of the orders that are alive.
+
+The rule: an illegal move raises and changes nothing. Fills are the truth and orders are hints: a fill is accepted in every
+state after INTENT, also after the end (it was on its way), and never moves an ended order back to life.
+"""
+
+import base64
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from bot.errors import IllegalMove, InvariantBroken
+from bot.events import Fill, OrderRequest, OrderSide, OrderType, OrderUpdate, Purpose, Status
+from feeds.events import Event
+
+LIFE: Mapping[Status, frozenset[Status]] = {  # status -> what may follow
+    Status.INTENT: frozenset(
+        {
+            Status.SENT,
+            Status.OPEN,
+            Status.PARTIAL,
+            Status.FILLED,
+            Status.CANCELLED,
+            Status.REJECTED,
+            Status.EXPIRED,
+            Status.UNKNOWN,
+        }
+    ),
+    Status.SENT: frozenset({Status.OPEN, Status.PARTIAL, Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.UNKNOWN}),
+    Status.OPEN: frozenset({Status.PARTIAL, Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.UNKNOWN}),
+    Status.PARTIAL: frozenset({Status.FILLED, Status.CANCELLED, Status.EXPIRED, Status.UNKNOWN}),
+    Status.UNKNOWN: frozenset({Status.OPEN, Status.PARTIAL, Status.FILLED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED}),
+    Status.FILLED: frozenset(),
+    Status.CANCELLED: frozenset(),
+    Status.REJECTED: frozenset(),
+    Status.EXPIRED: frozenset(),
+}
+ENDED = frozenset(status for status, following in LIFE.items() if not following)
+STOP_SUFFIX, TAKE_SUFFIX = "s", "t"
+CLOSED_KEPT = 10_000
+ZERO = Decimal(0)
+
+
+def link_id(run: str, symbol: str, bar_ms: int, leg: str, n: int = 1) -> str:
+    """The orderLinkId: the same for the same run, symbol, bar and leg, at most 36 characters of `[A-Za-z0-9-]`.
+
+    n  counts proved rejections: only after one of those may the same leg be tried under a new id
+    """
+    digest = hashlib.sha256(f"{run}|{symbol}|{bar_ms}|{leg}".encode()).digest()
+    return f"v1-{base64.b32encode(digest)[:22].decode()}-{n}"
+
+
+def attached_id(parent: str, purpose: Purpose) -> str:
+    """The id of the stop or take-profit that is attached to an entry."""
+    return parent + (STOP_SUFFIX if purpose is Purpose.STOP_LOSS else TAKE_SUFFIX)
+
+
+class Order:
+    """What we know of one order. `parent` is the entry that a stop or take-profit is attached to ("": none).
+
+    remaining  what can still fill, base units, never below zero
+    """
+
+    __slots__ = (
+        "at",
+        "bar_ms",
+        "filled",
+        "id",
+        "parent",
+        "price",
+        "purpose",
+        "quantity",
+        "reduce_only",
+        "reference",
+        "side",
+        "status",
+        "symbol",
+        "type",
+    )
+
+    def __init__(self, request: OrderRequest) -> None:
+        self.id = request.id
+        self.at = request.at
+        self.symbol = request.symbol
+        self.side = request.side
+        self.type = request.type
+        self.purpose = request.purpose
+        self.quantity = request.quantity
+        self.reduce_only = request.reduce_only
+        self.bar_ms = request.bar_ms
+        self.reference = request.reference
+        self.price = request.price
+        self.parent = ""
+        self.filled = ZERO
+        self.status = Status.INTENT
+
+    def attached(self, id: str) -> "Order":
+        """The record of the stop or take-profit `id` of this entry: the other side, reduce-only, as large at most."""
+        child = Order.__new__(Order)
+        child.id, child.parent, child.at, child.symbol, child.bar_ms = id, self.id, self.at, self.symbol, self.bar_ms
+        child.side = OrderSide.SELL if self.side is OrderSide.BUY else OrderSide.BUY
+        child.type = OrderType.STOP
+        child.purpose = Purpose.STOP_LOSS if id.endswith(STOP_SUFFIX) else Purpose.TAKE_PROFIT
+        child.quantity, child.reduce_only, child.reference, child.price = self.quantity, True, self.reference, None
+        child.filled, child.status = ZERO, Status.INTENT
+        return child
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled if self.filled < self.quantity else ZERO
+
+    @property
+    def alive(self) -> bool:
+        return self.status not in ENDED
+
+
+class OpenOrders:
+    """Every living order by id and by symbol, and the last ended ones (a bounded number) for their late fills.
+
+    revision  grows when an order is taken in or ends
+    """
+
+    def __init__(self) -> None:
+        self._living: dict[str, Order] = {}
+        self._by_symbol: dict[str, dict[str, Order]] = {}
+        self._closed: OrderedDict[str, Order] = OrderedDict()
+        self._counted: set[str] = set()
+        self.revision = 0
+
+    def on_order(self, request: OrderRequest) -> list[Event]:
+        """Take an intent into the book; the same intent again changes nothing. Raises IllegalMove for a reused id."""
+        known = self.get(request.id)
+        if known is None:
+            self._add(Order(request))
+        elif (known.symbol, known.side, known.quantity, known.bar_ms) != (
+            request.symbol,
+            request.side,
+            request.quantity,
+            request.bar_ms,
+        ):
+            raise IllegalMove(
+                f"order id {request.id} names {known.side} {known.quantity} {known.symbol} already; "
+                f"it cannot name {request.side} {request.quantity} {request.symbol}"
+            )
+        return []
+
+    def on_update(self, update: OrderUpdate) -> list[Event]:
+        """Move the order along LIFE; a repeat changes nothing. Raises IllegalMove, and then nothing has changed."""
+        order = self.get(update.id) or self._adopt(update.id)
+        if order is None:
+            raise IllegalMove(f"order {update.id} ({update.symbol}) is {update.status} at the exchange, and nobody asked for it")
+        if update.status is order.status:
+            return []
+        if update.status not in LIFE[order.status]:
+            raise IllegalMove(f"order {order.id} ({order.symbol}) is {order.status} and cannot become {update.status}: {update.reason}")
+        order.status = update.status
+        if update.status in ENDED:
+            self._close(order)
+        return []
+
+    def on_fill(self, fill: Fill) -> list[Event]:
+        """Count a fill once, in whatever state its order is. Raises InvariantBroken (I5) when more filled than was asked for.
+
+        Fills of orders that are not ours (a liquidation) are the ledger's business alone.
+        """
+        if fill.exec_id in self._counted:
+            return []
+        self._counted.add(fill.exec_id)
+        order = self.get(fill.order_id) or self._adopt(fill.order_id)
+        if order is None:
+            return []
+        order.filled += fill.quantity
+        if order.filled > order.quantity:
+            if order.parent:
+                order.quantity = order.filled  # an attached order is as large as the position, however it grew
+            else:
+                raise InvariantBroken(f"I5: order {order.id} ({order.symbol}) filled {order.filled} of {order.quantity}")
+        return []
+
+    def get(self, id: str) -> Order | None:
+        """The order, alive or recently ended."""
+        return self._living.get(id) or self._closed.get(id)
+
+    def waiting(self, symbol: str) -> Order | None:
+        """The oldest living order of the symbol that stands for itself: attached stops and take-profits do not count."""
+        for order in self._by_symbol.get(symbol, {}).values():
+            if not order.parent:
+                return order
+        return None
+
+    def living(self, symbol: str | None = None) -> Iterable[Order]:
+        """Every living order, of one symbol or of all, oldest first."""
+        return tuple(self._living.values() if symbol is None else self._by_symbol.get(symbol, {}).values())
+
+    def symbols(self) -> Iterable[str]:
+        """The symbols that have living orders."""
+        return [symbol for symbol, orders in self._by_symbol.items() if orders]
+
+    def exposure(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Base units that may still be bought, and sold, by orders that are not reduce-only; UNKNOWN ones count in full."""
+        buys = sells = ZERO
+        for order in self._by_symbol.get(symbol, {}).values():
+            if order.reduce_only:
+                continue
+            if order.side is OrderSide.BUY:
+                buys += order.remaining
+            else:
+                sells += order.remaining
+        return buys, sells
+
+    def _add(self, order: Order) -> None:
+        self.revision += 1
+        self._living[order.id] = order
+        self._by_symbol.setdefault(order.symbol, {})[order.id] = order
+
+    def _adopt(self, id: str) -> Order | None:
+        """A stop or take-profit makes itself known: take it into the book through its parent."""
+        parent = self.get(id[:-1]) if id[-1:] in (STOP_SUFFIX, TAKE_SUFFIX) else None
+        if parent is None:
+            return None
+        child = parent.attached(id)
+        self._add(child)
+        return child
+
+    def _close(self, order: Order) -> None:
+        self.revision += 1
+        del self._living[order.id]
+        del self._by_symbol[order.symbol][order.id]
+        self._closed[order.id] = order
+        if len(self._closed) > CLOSED_KEPT:
+            self._closed.popitem(last=False)
