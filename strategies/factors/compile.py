@@ -1,0 +1,146 @@
+"""Graphs to one Program: every distinct node once over all factors, as plain arrays; nothing in it depends on the number of symbols."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.errors import FactorError, UnknownName
+from strategies.factors.check import GRAPH, TEXT, Limits, check, distinct, state_bytes
+from strategies.factors.graph import CONST, FIELD, Node, nearest
+from strategies.factors.operators import OPERATORS
+from strategies.factors.syntax import parse
+
+PARAMS = 4
+
+
+class Program(NamedTuple):
+    """What a Machine runs. Registers are numbered: fields, then constants, then steps.
+
+    names      the factors, in the order of the result
+    fields     those used, in the order given to compile_factors; given: all of those
+    look_back  bars before every factor has its first value
+    warm_up    bars until no factor depends on where the history began (recursive operators: to 1e-12)
+    key        the same for equal programs in every process
+    nodes      distinct nodes; state_bytes: what it keeps, bytes a symbol
+
+    constants  float64[constant]
+    kernels    name of each step's kernel
+    arguments  int64[step, 3] registers, -1 where there is none
+    whole      int64[step, 2] whole-number parameters; floats float64[step, 4] the others
+    reads      int64[step] bars that the kernel looks back into its arguments
+    state      int64[step] rows of state; phase int64[step] shift of the step's blocks
+    outputs    int64[factor] registers
+    """
+
+    names: tuple[str, ...]
+    fields: tuple[str, ...]
+    given: tuple[str, ...]
+    look_back: int
+    warm_up: int
+    key: str
+    nodes: int
+    state_bytes: int
+    constants: NDArray[np.float64]
+    kernels: tuple[str, ...]
+    arguments: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    reads: NDArray[np.int64]
+    state: NDArray[np.int64]
+    phase: NDArray[np.int64]
+    outputs: NDArray[np.int64]
+
+
+def compile_factors(
+    factors: Mapping[str, Node | str],
+    *,
+    timeframe: int,
+    fields: Sequence[str],
+    dialect: str = "sluice",
+    limits: Limits = TEXT,
+    units: bool = True,
+) -> Program:
+    """One program for all factors. Text is parsed under `limits`; graphs built in code are only held to what memory allows.
+
+    timeframe  milliseconds of a bar;  fields  the columns that blocks will have, in order
+    Raises FactorError naming the factor.
+    """
+    roots = [_root(name, factor, timeframe, fields, dialect, limits, units) for name, factor in factors.items()]
+    nodes = distinct(roots)
+    used = {node.text for node in nodes if node.op == FIELD}
+    columns = tuple(f for f in fields if f in used)
+    constants = [n for n in nodes if _value(n) is not None]
+    steps = [n for n in nodes if n.op != FIELD and _value(n) is None]
+    register = {name: i for i, name in enumerate(columns)}
+    register |= {node.text: i for i, node in enumerate(constants, len(columns))}
+    register |= {node.text: i for i, node in enumerate(steps, len(columns) + len(constants))}
+    text = "\n".join([*(f"{name} = {root.text}" for name, root in zip(factors, roots, strict=True)), *columns])
+    return Program(
+        names=tuple(factors),
+        fields=columns,
+        given=tuple(fields),
+        look_back=max((r.look_back for r in roots), default=0),
+        warm_up=max((r.warm_up for r in roots), default=0),
+        key=hashlib.sha256(text.encode()).hexdigest(),
+        nodes=len(nodes),
+        state_bytes=state_bytes(nodes),
+        constants=np.array([_value(n) for n in constants], np.float64),
+        **_arrays(steps, register)._asdict(),
+        outputs=np.array([register[r.text] for r in roots], np.int64),
+    )
+
+
+def _root(name: str, factor: Node | str, timeframe: int, fields: Sequence[str], dialect: str, limits: Limits, units: bool) -> Node:
+    try:
+        if isinstance(factor, str):
+            return parse(factor, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=units)
+        check(factor, GRAPH, units=False)
+        for node in distinct([factor]):
+            if node.op == FIELD and node.text not in fields:
+                raise UnknownName(f"no configured feed gives the field {node.text!r}", suggestion=nearest(node.text, fields))
+    except FactorError as refusal:
+        refusal.message = f"factor {name!r}: {refusal.message}"
+        raise
+    return factor
+
+
+def _value(node: Node) -> float | None:
+    """What a node of constants alone is worth, where our own arithmetic can say; those that text keeps as written, too."""
+    if node.op == CONST:
+        return float(node.params[0])
+    row = OPERATORS.get(node.op)
+    if row is None or row.fold is None or not node.args:
+        return None
+    values = [_value(a) for a in node.args]
+    known = [v for v in values if v is not None]
+    return row.fold(*known) if len(known) == len(values) else None
+
+
+class _Steps(NamedTuple):
+    kernels: tuple[str, ...]
+    arguments: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    reads: NDArray[np.int64]
+    state: NDArray[np.int64]
+    phase: NDArray[np.int64]
+
+
+def _arrays(steps: list[Node], register: dict[str, int]) -> _Steps:
+    count = len(steps)
+    arguments, whole = np.full((count, 3), -1, np.int64), np.zeros((count, 2), np.int64)
+    floats = np.zeros((count, PARAMS))
+    reads, state, phase = (np.zeros(count, np.int64) for _ in range(3))
+    for i, node in enumerate(steps):
+        row = OPERATORS[node.op]
+        arguments[i, : len(node.args)] = [register[a.text] for a in node.args]
+        bars = [int(v) for v, p in zip(node.params, row.params, strict=True) if p.whole]
+        whole[i, : len(bars)] = bars
+        others = row.floats(node.params)
+        floats[i, : len(others)] = others
+        reads[i], state[i] = row.reads(node.params), row.state(node.params)
+        phase[i] = int(node.key[:8], 16) % bars[0] if bars else 0
+    return _Steps(tuple(OPERATORS[n.op].kernel for n in steps), arguments, whole, floats, reads, state, phase)

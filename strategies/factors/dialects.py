@@ -1,0 +1,157 @@
+"""Dialects: tables from (name, number of arguments) to an operator, and the derived names, which are macros over fields."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from strategies.errors import BadWindow, UnknownName
+from strategies.factors.graph import Node, call, const, field, nearest
+from strategies.factors.operators import OPERATORS
+
+YEAR = 365 * 86_400_000
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+MOST_ARGUMENTS = 8  # of min and max, which nest
+
+Table = Mapping[tuple[str, int], str]
+
+
+class Setting(NamedTuple):
+    """What text is read against. timeframe in milliseconds; fields: what the configured feeds give."""
+
+    timeframe: int
+    fields: frozenset[str]
+
+
+def _sluice() -> Table:
+    table: dict[tuple[str, int], str] = {}
+    for row in OPERATORS.values():
+        for name in (row.name, *row.aliases):
+            for count in row.arities:
+                assert table.setdefault((name, count), row.name) == row.name, f"{name} with {count} arguments has two meanings"
+    for name in ("min", "max", "and_", "or_", "add", "mul"):
+        for count in range(3, MOST_ARGUMENTS + 1):
+            table[name, count] = table[name, 2]
+    return table
+
+
+DIALECTS: Mapping[str, Table] = {"sluice": _sluice()}
+
+# Called with the series alone these would need the whole sample, bars to come included.
+WHOLE_SAMPLE = frozenset(
+    {
+        "mean",
+        "std",
+        "var",
+        "sum",
+        "median",
+        "quantile",
+        "ts_rank",
+        "ts_zscore",
+        "ts_mean",
+        "ts_std",
+        "ts_sum",
+        "ts_max",
+        "ts_min",
+        "max",
+        "min",
+    }
+)
+LOOKING_AHEAD = frozenset({"lead", "bfill", "backfill", "interpolate", "future", "forward", "next_bar", "fill_back", "centered", "center"})
+
+
+def bars(count: int, unit: str, timeframe: int) -> int:
+    """`5d` as bars of the timeframe; `unit` empty counts bars. Raises BadWindow."""
+    if not unit:
+        if count < 1:
+            raise BadWindow("a window is at least 1 bar")
+        return count
+    whole, rest = divmod(count * UNITS[unit], timeframe)
+    if rest or whole < 1:
+        raise BadWindow(
+            f"{count}{unit} is no whole number of bars of {_length(timeframe)}", suggestion="give the window in bars, without a unit"
+        )
+    return whole
+
+
+def _length(timeframe: int) -> str:
+    for unit in ("d", "h", "m", "s"):
+        if timeframe % UNITS[unit] == 0:
+            return f"{timeframe // UNITS[unit]}{unit}"
+    return f"{timeframe}ms"
+
+
+def vwap(setting: Setting) -> Node:
+    """turnover / volume, and (high + low + close) / 3 where a bar has no turnover or no volume."""
+    typical = call("div", call("add", call("add", _in("high", setting), _in("low", setting)), _in("close", setting)), 3)
+    if "turnover" not in setting.fields:
+        return typical
+    paid = call("div", _in("turnover", setting), _in("volume", setting))
+    return call("where", call("is_nan", paid), typical, paid)
+
+
+def _momentum(n: int, setting: Setting) -> Node:
+    return call("pct_change", _in("close", setting), n)
+
+
+def _realized_vol(n: int, setting: Setting) -> Node:
+    return call("mul", call("ts_std", _momentum(1, setting), n), const((YEAR / setting.timeframe) ** 0.5))
+
+
+def _relative_volume(n: int, setting: Setting) -> Node:
+    volume = _in("volume", setting)
+    return call("div", volume, call("ts_mean", volume, n))
+
+
+def _in(name: str, setting: Setting) -> Node:
+    if name not in setting.fields:
+        raise UnknownName(f"no configured feed gives the field {name!r}", suggestion=nearest(name, setting.fields))
+    return field(name)
+
+
+def _over(op: str, name: str) -> Callable[[int, Setting], Node]:
+    return lambda n, setting: call(op, _in(name, setting), n)
+
+
+class Derived(NamedTuple):
+    """A name such as `momentum_5d`: a stem, and a number of bars or a duration; `default` where the number may be left out."""
+
+    stem: str
+    means: Callable[[int, Setting], Node]
+    says: str
+    default: int = 0
+
+
+DERIVED = (
+    Derived("momentum_", _momentum, "close / delay(close, N) - 1"),
+    Derived("return_", _momentum, "close / delay(close, N) - 1"),
+    Derived("realized_vol_", _realized_vol, "ts_std(returns, N) x sqrt(bars in a 365-day year)"),
+    Derived("volume_ratio_", _relative_volume, "volume / ts_mean(volume, N); N = 20 where it is left out", 20),
+    Derived("avg_volume_", _over("ts_mean", "volume"), "ts_mean(volume, N)"),
+    Derived("volume_zscore_", _over("ts_zscore", "volume"), "ts_zscore(volume, N); N = 20 where it is left out", 20),
+    Derived("zscore_", _over("ts_zscore", "close"), "ts_zscore(close, N)"),
+    Derived("rsi_", _over("rsi", "close"), "rsi(close, N)"),
+    Derived("sma_", _over("ts_mean", "close"), "ts_mean(close, N)"),
+    Derived("ema_", _over("ema", "close"), "ema(close, N)"),
+    Derived("high_", _over("ts_max", "high"), "ts_max(high, N)"),
+    Derived("low_", _over("ts_min", "low"), "ts_min(low, N)"),
+    Derived("close_lag_", _over("delay", "close"), "delay(close, N)"),
+    Derived("adv", _over("ts_mean", "volume"), "ts_mean(volume, N)"),
+)
+_COUNTED = {d: re.compile(rf"{d.stem}(\d{{1,9}})({'|'.join(UNITS)})?") for d in DERIVED}
+_WHOLE_NAMES: dict[str, Callable[[Setting], Node]] = {"vwap": vwap, "returns": lambda setting: _momentum(1, setting)}
+
+
+def resolve(name: str, setting: Setting) -> Node:
+    """A lower-case name as a graph: a field, `vwap`, `returns`, or a derived name. Raises UnknownName, BadWindow."""
+    if name in setting.fields:
+        return field(name)
+    if name in _WHOLE_NAMES:
+        return _WHOLE_NAMES[name](setting)
+    for derived, pattern in _COUNTED.items():
+        if derived.default and name == derived.stem.rstrip("_"):
+            return derived.means(derived.default, setting)
+        found = pattern.fullmatch(name)
+        if found is not None:
+            return derived.means(bars(int(found[1]), found[2] or "", setting.timeframe), setting)
+    known = [*setting.fields, *_WHOLE_NAMES, *(f"{d.stem}20" for d in DERIVED)]
+    raise UnknownName(f"no configured feed gives {name!r}", suggestion=nearest(name, known))

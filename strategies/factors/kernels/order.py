@@ -1,0 +1,66 @@
+"""Ranks over time, by counting: compares vectorise, counts are exact, ties count half."""
+
+from strategies.factors.kernels.jit import NAN, OUT, STATE, WINDOW, A, Floats, Ints, at, inline, kernel, row
+
+NARROW = 4  # up to this row length the loop over the window is the inner one
+
+
+@kernel
+def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """Percentile of the newest value in its window, in (0, 1]. State: index of the last unknown bar, and the counts."""
+    w = p[WINDOW]
+    unknown = at(mem, p[STATE])
+    counts = at(unknown, width)
+    share = 0.5 / w
+    for i in range(n):
+        x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
+        now, first = float(t + i), float(t + i - w)
+        for s in range(width):
+            unknown[s] = unknown[s] if x[s] == x[s] else now
+        if width <= NARROW:
+            for s in range(width):
+                counts[s] = float(count_back(p, mem, t + i, x[s], s, width))
+        else:
+            count_across(p, mem, t + i, x, counts, width)
+        for s in range(width):
+            o[s] = NAN if unknown[s] > first else (counts[s] + 2.0) * share
+
+
+@inline
+def count_back(p: Ints, mem: Floats, t: int, x: float, s: int, width: int) -> int:
+    """How many of the w - 1 older values are <= x plus how many are < x, of one symbol; the ring is walked in its two runs."""
+    ring, mask = at(mem, p[A]), p[A + 1]
+    older = p[WINDOW] - 1
+    start = (t - older) & mask
+    run = min(older, mask + 1 - start)
+    count = 0
+    for k in range(run):
+        z = ring[(start + k) * width + s]
+        count += int(z <= x) + int(z < x)
+    for k in range(older - run):
+        z = ring[k * width + s]
+        count += int(z <= x) + int(z < x)
+    return count
+
+
+@inline
+def count_across(p: Ints, mem: Floats, t: int, x: Floats, counts: Floats, width: int) -> None:
+    """The same for all symbols of a row, four older bars a pass."""
+    older = p[WINDOW] - 1
+    for s in range(width):
+        counts[s] = 0.0
+    k = 1
+    while k + 3 <= older:
+        a, b = row(p, mem, A, t - k, width), row(p, mem, A, t - k - 1, width)
+        c, d = row(p, mem, A, t - k - 2, width), row(p, mem, A, t - k - 3, width)
+        for s in range(width):
+            v = x[s]
+            m = int(a[s] <= v) + int(a[s] < v) + int(b[s] <= v) + int(b[s] < v)
+            m += int(c[s] <= v) + int(c[s] < v) + int(d[s] <= v) + int(d[s] < v)
+            counts[s] += float(m)
+        k += 4
+    while k <= older:
+        a = row(p, mem, A, t - k, width)
+        for s in range(width):
+            counts[s] += float(int(a[s] <= x[s]) + int(a[s] < x[s]))
+        k += 1

@@ -1,0 +1,119 @@
+"""The machine: a Program over many bars of history, or over the one bar that has just closed, with the same bits.
+
+Registers are rings of rows in one array, a row holding one value a symbol; steps run over chunks of bars with symbols innermost.
+State is that one array: `save` copies it, `restore` puts it back.
+"""
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.factors.compile import Program
+
+Array = NDArray[np.float64]
+
+LANES = 8  # rows are padded to the width of a vector
+CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
+MAGIC = b"sluice-machine-1"
+
+
+class Machine:
+    """A program for a fixed universe.
+
+    `bar` is the absolute index of the bar that must come next, None before the first.
+    """
+
+    def __init__(self, program: Program, symbols: int) -> None:
+        from strategies.factors import kernels  # imports numba: only where a machine is built
+
+        if symbols < 1:
+            raise ValueError(f"a machine needs at least one symbol, not {symbols}")
+        self.program = program
+        self.symbols = symbols
+        self.bar: int | None = None
+        self._width = 1 if symbols == 1 else -(-symbols // LANES) * LANES
+        self._chunk = max(LANES, _power(CHUNK_VALUES // self._width))
+        self._call = kernels.interpreter()
+        self._where = np.array([kernels.address(name) for name in program.kernels], np.int64)
+        self._lay_out()
+
+    def run(self, block: Array, first: int) -> Array:
+        """Run consecutive bars.
+
+        block   float64[T, field, S]; the fields are program.fields, or all that compile_factors was given
+        first   absolute index of the first bar: its open time // timeframe. A missing bar is a row of NaN, never a skipped index
+        returns float64[T, factor, S]
+        """
+        program = self.program
+        if block.ndim != 3 or block.shape[2] != self.symbols or block.shape[1] not in (len(program.fields), len(program.given)):
+            raise ValueError(f"a block is float64[bars, {len(program.fields)} fields, {self.symbols} symbols], not {block.shape}")
+        if first < 0 or (self.bar is not None and first != self.bar):
+            raise ValueError(f"bar {self.bar} must come next, not {first}; a missing bar is a row of NaN")
+        result = np.empty((block.shape[0], len(program.names), self.symbols))
+        self._inputs[:, 0] = self._own if block.shape[1] == len(program.fields) else self._among
+        self._call(*self._addresses, np.asarray(block, np.float64), result, first, self._chunk, self._width, self.symbols)
+        self.bar = first + block.shape[0]
+        return result
+
+    def save(self) -> bytes:
+        """All state, bit for bit."""
+        bar = -1 if self.bar is None else self.bar
+        return MAGIC + bytes.fromhex(self.program.key) + struct.pack("<qqq", self.symbols, bar, self._memory.size) + self._memory.tobytes()
+
+    def restore(self, state: bytes) -> None:
+        """Continue where `save` stood. Raises ValueError where the state is of another program or universe; nothing changes then."""
+        head = len(MAGIC) + 32
+        sizes = struct.calcsize("<qqq")
+        if state[:head] != MAGIC + bytes.fromhex(self.program.key) or len(state) < head + sizes:
+            raise ValueError("this state was saved by another program; warm the machine up from history instead")
+        symbols, bar, size = struct.unpack("<qqq", state[head : head + sizes])
+        if symbols != self.symbols or size != self._memory.size or len(state) != head + sizes + 8 * size:
+            raise ValueError(f"this state is of {symbols} symbols, not {self.symbols}; warm the machine up from history instead")
+        self._memory[:] = np.frombuffer(state, np.float64, offset=head + sizes)
+        self.bar = None if bar < 0 else bar
+
+    def _lay_out(self) -> None:
+        """Rings and state in one array; each step's place in it."""
+        from strategies.factors import kernels as k
+
+        program, width = self.program, self._width
+        fields, constants, steps = len(program.fields), len(program.constants), len(program.kernels)
+        depth = np.ones(fields + constants + steps, np.int64)
+        for arguments, reads in zip(program.arguments, program.reads, strict=True):
+            for register in arguments[arguments >= 0]:
+                depth[register] = max(depth[register], reads + 1)
+        rows = np.array([_power_up(int(d) + self._chunk - 1) for d in depth], np.int64)
+        ring = np.concatenate(([0], np.cumsum(rows * width)))[:-1]
+        state = int((rows * width).sum()) + np.concatenate(([0], np.cumsum(program.state * width)))
+        self._memory = np.full(int(state[-1]) + LANES, np.nan)
+        for i, value in enumerate(program.constants, fields):
+            self._memory[ring[i] : ring[i] + rows[i] * width] = value
+
+        self._p = np.zeros((steps, k.P_LENGTH), np.int64)
+        for i in range(steps):
+            self._p[i, k.OUT : k.OUT + 2] = ring[fields + constants + i], rows[fields + constants + i] - 1
+            for a, register in enumerate(program.arguments[i]):
+                if register >= 0:
+                    self._p[i, k.A + 2 * a : k.A + 2 * a + 2] = ring[register], rows[register] - 1
+        self._p[:, k.STATE], self._p[:, k.PHASE] = state[:-1], program.phase
+        self._p[:, k.WINDOW : k.WINDOW + 2] = program.whole
+        self._f = np.ascontiguousarray(program.floats)
+        self._own = np.arange(fields)
+        self._among = np.array([program.given.index(f) for f in program.fields], np.int64)
+        self._inputs = np.stack([self._own, ring[:fields], rows[:fields] - 1], axis=1).astype(np.int64)
+        self._outputs = np.stack([ring[program.outputs], rows[program.outputs] - 1], axis=1).astype(np.int64)
+        self._addresses = (
+            self._where.ctypes.data, self._p.ctypes.data, self._f.ctypes.data, self._memory.ctypes.data, steps,
+            self._inputs.ctypes.data, fields, self._outputs.ctypes.data, len(program.outputs),
+        )  # fmt: skip
+
+
+def _power(n: int) -> int:
+    """The largest power of two that is at most n."""
+    return 1 << max(0, n.bit_length() - 1)
+
+
+def _power_up(n: int) -> int:
+    """The smallest power of two that is at least n."""
+    return 1 << (n - 1).bit_length()
