@@ -5,15 +5,14 @@ entry's costs included; a year has 365 days; every bar of the run is a period, a
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.events import Fill
 from bot.ic import SymbolIC, information_coefficient
-from bot.ledger import Trade
+from bot.trips import RoundTrip
 from feeds.bars import Array
 from feeds.times import DAY, YEAR
 
@@ -72,13 +71,13 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure(
     equity: Array,
-    bar_ms: NDArray[np.int64],
     timeframe: int,
     *,
     start: float,
+    first_close_ms: int,
     gross: Array | None = None,
     traded: Array | None = None,
-    trades: Sequence[Trade] = (),
+    trips: Sequence[RoundTrip] = (),
     costs: float | None = None,
     scores: Array | None = None,
     opens: Array | None = None,
@@ -87,24 +86,17 @@ def measure(
     """Every figure that these inputs allow; docs/metrics.md has the formulas.
 
     equity          float64[T], at each bar close, open positions at marks
-    bar_ms          int64[T], the closes, rising; where one is left out, equity and exposure are those of the close before it
-    timeframe       bar length, milliseconds
-    start           equity before the first bar
+    timeframe       bar length, milliseconds; every close of the span is there, whether anything was known at it or not
+    start           equity before the first bar;  first_close_ms  when that bar closes
     gross           float64[T], sum of |position| x mark at each close
     traded          float64[T], notional of the fills in each bar, buys and sells added
-    trades          round trips of the run, closed
+    trips           round trips; open ones are left out of the averages
     costs           fees, funding and slippage of the run, quote currency
     scores, opens   float64[T, S] of `symbols`, NaN where not known
 
-    Raises ValueError where equity is not finite, closes are not on the grid, or lengths differ.
+    Raises ValueError where equity is not finite or lengths differ: a hole in the books is no metric.
     """
-    _check(equity, bar_ms, timeframe, start, gross, traded)
-    rows, count = _grid(bar_ms, timeframe)
-    first_close_ms = int(bar_ms[0]) if count else 0
-    if count != equity.shape[0]:
-        held = np.repeat(np.arange(equity.shape[0]), np.diff(np.concatenate([rows, [count]])))
-        equity, gross = equity[held], None if gross is None else gross[held]
-        traded, scores, opens = _spread(traded, rows, count, 0.0), _spread(scores, rows, count), _spread(opens, rows, count)
+    _check(equity, timeframe, start, gross, traded)
     path = np.concatenate([[start], equity])
     figures: dict[str, float | None] = {}
     if equity.shape[0]:
@@ -112,7 +104,8 @@ def measure(
         figures |= _moments(path, timeframe)
         figures |= _daily(path, timeframe, first_close_ms)
         figures |= _activity(path, timeframe, gross, traded, costs)
-    figures |= _of_trades(trades)
+    closed = [trip for trip in trips if trip.exit_ms is not None]
+    figures |= _of_trips(closed, timeframe)
     by_symbol: tuple[SymbolIC, ...] = ()
     if scores is not None and opens is not None:
         found = information_coefficient(scores, opens, symbols)
@@ -128,7 +121,7 @@ def measure(
     return Metrics(
         num_periods=int(equity.shape[0]),
         periods_per_year=YEAR / timeframe,
-        trades=len(trades),
+        trades=len(closed),
         max_drawdown=low if equity.shape[0] else None,
         calmar=calmar,
         **times,
@@ -176,40 +169,9 @@ def day_returns(path: Array, timeframe: int, first_close_ms: int) -> tuple[NDArr
     return days[last] * DAY, ends / begins - 1.0, np.diff(np.concatenate([[-1], last]))
 
 
-def traded_notional(fills: Iterable[Fill], bar_ms: NDArray[np.int64], timeframe: int) -> Array:
-    """Notional of the fills within each bar, buys and sells added.   float64[T] for the closes `bar_ms`"""
-    traded = np.zeros(bar_ms.shape[0])
-    if not traded.shape[0]:
-        return traded
-    for fill in fills:
-        close = (fill.filled_ms // timeframe + 1) * timeframe
-        traded[min(int(np.searchsorted(bar_ms, close)), traded.shape[0] - 1)] += float(fill.quantity * fill.price)
-    return traded
-
-
-def _grid(bar_ms: NDArray[np.int64], timeframe: int) -> tuple[NDArray[np.int64], int]:
-    """The row of each close on the full grid, and how many rows that has."""
-    if not bar_ms.shape[0]:
-        return bar_ms, 0
-    rows = (bar_ms - bar_ms[0]) // timeframe
-    return rows, int(rows[-1]) + 1
-
-
-def _spread(values: Array | None, rows: NDArray[np.int64], count: int, empty: float = math.nan) -> Array | None:
-    """Put rows where they belong on the full grid."""
-    if values is None:
-        return None
-    out = np.full((count, *values.shape[1:]), empty)
-    out[rows] = values
-    return out
-
-
-def _check(equity: Array, bar_ms: NDArray[np.int64], timeframe: int, start: float, gross: Array | None, traded: Array | None) -> None:
+def _check(equity: Array, timeframe: int, start: float, gross: Array | None, traded: Array | None) -> None:
     if timeframe <= 0:
         raise ValueError(f"timeframe is {timeframe} ms; a bar has a length")
-    steps = np.diff(bar_ms)
-    if bar_ms.shape != equity.shape or (steps <= 0).any() or (steps % timeframe).any():
-        raise ValueError(f"bar_ms must be {equity.shape[0]} rising closes, whole bars of {timeframe} ms apart")
     bad = np.flatnonzero(~np.isfinite(equity))
     if bad.size or not math.isfinite(start):
         raise ValueError(
@@ -298,18 +260,17 @@ def _activity(path: Array, timeframe: int, gross: Array | None, traded: Array | 
     return figures
 
 
-def _of_trades(trades: Sequence[Trade]) -> dict[str, float | None]:
+def _of_trips(trips: Sequence[RoundTrip], timeframe: int) -> dict[str, float | None]:
     """Averages over closed round trips."""
-    if not trades:
+    if not trips:
         return {}
-    profits = [float(trade.pnl) for trade in trades]
-    notionals = [float(trade.quantity * trade.entry) for trade in trades]
+    profits = [float(trip.pnl) for trip in trips]
     return {
-        "win_rate_trades": sum(profit > 0 for profit in profits) / len(trades),
+        "win_rate_trades": sum(profit > 0 for profit in profits) / len(trips),
         "profit_factor_trades": _profit_factor(math.fsum(p for p in profits if p > 0), -math.fsum(p for p in profits if p < 0)),
-        "average_trade": math.fsum(profits) / len(trades),
-        "expectancy": math.fsum(p / notional for p, notional in zip(profits, notionals, strict=True)) / len(trades),
-        "average_bars": sum(trade.bars for trade in trades) / len(trades),
+        "average_trade": math.fsum(profits) / len(trips),
+        "expectancy": math.fsum(p / float(trip.notional) for p, trip in zip(profits, trips, strict=True)) / len(trips),
+        "average_bars": sum(trip.bars(timeframe) or 0 for trip in trips) / len(trips),
     }
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.events import Fill, OrderSide, Purpose
+from bot.events import Purpose
 from bot.ic import executable_returns, information_coefficient, newey_west
-from bot.ledger import Trade
-from bot.metrics import Metrics, bar_returns, day_returns, measure, traded_notional
+from bot.metrics import Metrics, bar_returns, day_returns
+from bot.metrics import measure as measure_run
+from bot.trips import RoundTrip
 from feeds.bars import Array
 from feeds.times import DAY, HOUR, MINUTE, YEAR
 from strategies.events import Side
@@ -31,10 +32,15 @@ def path_of(returns: list[float] | Array) -> Array:
     return CASH * np.cumprod(1.0 + np.asarray(returns, float))
 
 
-def trade(pnl: str, *, entry: str = "100", quantity: str = "2", bars: int = 3) -> Trade:
-    return Trade(
-        symbol="BTCUSDT", side=Side.LONG, entry_ms=BEGIN, exit_ms=BEGIN + bars * HOUR, quantity=Decimal(quantity), entry=Decimal(entry),
-        exit=Decimal(entry), pnl=Decimal(pnl), fees=Decimal("0.1"), funding=Decimal(0), bars=bars, closed_by=Purpose.EXIT,
+def measure(equity: Array, times: np.ndarray, timeframe: int, **rest: object) -> Metrics:  # type: ignore[type-arg]
+    return measure_run(equity, timeframe, first_close_ms=int(times[0]) if len(times) else 0, **rest)  # type: ignore[arg-type]
+
+
+def trip(pnl: str, *, entry: str = "100", quantity: str = "2", bars: int | None = 3) -> RoundTrip:
+    return RoundTrip(
+        symbol="BTCUSDT", side=Side.LONG, entry_ms=BEGIN, exit_ms=None if bars is None else BEGIN + bars * HOUR, quantity=Decimal(quantity),
+        entry=Decimal(entry), exit=Decimal(entry), pnl=Decimal(pnl), fees=Decimal("0.1"), funding=Decimal(0), slippage=Decimal(0),
+        opened_by=Purpose.ENTRY, closed_by=Purpose.EXIT,
     )  # fmt: skip
 
 
@@ -180,15 +186,12 @@ def test_profit_factor_is_capped() -> None:
     assert found.profit_factor == 1_000.0
 
 
-def test_bars_in_which_nothing_was_known_are_periods_and_gaps_are_not_closed_up() -> None:
-    times, equity = closes(100), path_of([0.01, -0.008] * 50)
-    kept = np.concatenate([np.arange(40), np.arange(60, 100)])
-    found = measure(equity[kept], times[kept], HOUR, start=CASH, gross=np.ones(80), traded=np.full(80, 1000.0))
-    filled = equity.copy()
-    filled[40:60] = equity[39]
-    assert found.num_periods == 100
-    assert found.sharpe == measure(filled, times, HOUR, start=CASH).sharpe
-    assert found.turnover == pytest.approx(np.sum(1000.0 / np.concatenate([[CASH], filled[:-1]])[kept]) / 2 / (100 / 24))
+def test_bars_in_which_nothing_was_known_are_periods() -> None:
+    quiet = measure(np.concatenate([np.full(60, CASH), path_of([0.01, -0.008] * 20)]), closes(100), HOUR, start=CASH)
+    returns = np.array([0.0] * 60 + [0.01, -0.008] * 20)
+    assert quiet.num_periods == 100
+    assert quiet.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1) * math.sqrt(8760))
+    assert quiet.win_rate == pytest.approx(0.2) and quiet.win_rate_active == pytest.approx(0.5)
 
 
 def test_a_hole_in_the_books_is_refused() -> None:
@@ -198,10 +201,10 @@ def test_a_hole_in_the_books_is_refused() -> None:
         measure(equity, closes(30), HOUR, start=CASH)
     with pytest.raises(ValueError, match="traded"):
         measure(np.full(30, CASH), closes(30), HOUR, start=CASH, traded=np.full(30, math.nan))
-    with pytest.raises(ValueError, match="rising closes"):
-        measure(np.full(30, CASH), closes(30)[::-1], HOUR, start=CASH)
-    with pytest.raises(ValueError, match="rising closes"):
-        measure(np.full(30, CASH), closes(29), HOUR, start=CASH)
+    with pytest.raises(ValueError, match="gross"):
+        measure(np.full(30, CASH), closes(30), HOUR, start=CASH, gross=np.zeros(29))
+    with pytest.raises(ValueError, match="the start"):
+        measure(np.full(30, CASH), closes(30), HOUR, start=math.nan)
 
 
 def test_underwater_runs_from_a_peak_until_it_is_reached_again() -> None:
@@ -225,21 +228,10 @@ def test_exposure_turnover_and_costs_follow_their_definitions() -> None:
     assert earned.costs_share == pytest.approx(120 / (500 + 120)) and earned.cost_rate is None
 
 
-def test_fills_count_in_the_bar_they_happened_in() -> None:
-    def fill(at: int, price: str) -> Fill:
-        return Fill(
-            at=at, exec_id=str(at), order_id="o", symbol="BTCUSDT", side=OrderSide.BUY, price=Decimal(price), quantity=Decimal(2),
-            fee=Decimal(0), maker=False, filled_ms=at, purpose=Purpose.ENTRY, slippage=Decimal(0),
-        )  # fmt: skip
-
-    times = closes(3)
-    found = traded_notional([fill(BEGIN, "10"), fill(BEGIN + HOUR - 1, "11"), fill(BEGIN + 2 * HOUR, "12")], times, HOUR)
-    assert found.tolist() == [42.0, 0.0, 24.0]
-    assert traded_notional([fill(BEGIN, "1")], times[:0], HOUR).shape == (0,)
-
-
 def test_round_trips_give_their_averages() -> None:
-    found = measure(path_of([0.0] * 30), closes(30), HOUR, start=CASH, trades=[trade("10"), trade("-4", bars=5), trade("0")])
+    found = measure(
+        path_of([0.0] * 30), closes(30), HOUR, start=CASH, trips=[trip("10"), trip("-4", bars=5), trip("0"), trip("99", bars=None)]
+    )
     assert found.trades == 3
     assert found.win_rate_trades == pytest.approx(1 / 3)
     assert found.profit_factor_trades == pytest.approx(2.5)
