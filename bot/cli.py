@@ -105,9 +105,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
-        code = sluice.main(args=words, prog_name="sluice", standalone_mode=False)
+        if "_SLUICE_COMPLETE" in os.environ:  # the shell asks how a word could go on
+            sluice.main(args=words, prog_name="sluice")
+        with sluice.make_context("sluice", words) as context:
+            code = sluice.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        return _flushed(end.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return 2
@@ -117,15 +122,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail(words, "Interrupted", 130, "interrupted")
     except BrokenPipeError:
-        # The reader has what it wanted. Python would complain when it flushes stdout at exit, so that goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _unread()
     except Exception as error:
         if verbose:
             import traceback
 
             traceback.print_exception(error, file=sys.stderr)
         return _fail(words, *_explained(error))
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    return code
+
+
+def _unread() -> int:
+    """The reader has what it wanted and is gone. Python would complain when it flushes stdout at exit, so that goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _explained(error: BaseException) -> tuple[str, int, str]:
@@ -160,5 +177,5 @@ def _fail(words: Sequence[str], kind: str, code: int, message: str) -> int:
         if "--json" in words:
             print(json_text({"error": {"kind": kind, "message": text, "exit_code": code}}), flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _unread()
     return code

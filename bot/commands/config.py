@@ -91,7 +91,7 @@ def show(config_file: Path | None, origin: bool, as_json: bool) -> None:
         out.say(f"{line:<50} # {loaded.origin[name]}" if origin else line)
 
 
-@config.command(cls=options.Command, examples=("sluice config schema > config.schema.json",))
+@config.command(cls=options.Command, examples=("sluice config schema",))
 @options.common
 def schema(as_json: bool) -> None:
     """Print the JSON Schema of config.toml, for editors. It is JSON with and without --json."""

@@ -1,7 +1,6 @@
 """`sluice replay`: trade through history."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -33,15 +32,14 @@ FILES = ("candles", "funding", "metrics", "news")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write the report as one HTML file.")
 @options.common
 def replay(
-    *, config_file: Path | None, start: int | None, stop: int | None, symbols: tuple[str, ...], block: int | None, html: Path | None,
-    as_json: bool, **given: Any,
+    *, config_file: Path | None, symbols: tuple[str, ...], timeframe: int | None, start: int | None, stop: int | None, store: Path | None,
+    seed: int, step: bool, block: int | None, html: Path | None, as_json: bool, **named: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Trade through history, bar by bar, exactly as paper and live would have, and report.
 
     PATHS may be repeated, comma separated, or follow one another; what is not given here may stand in [replay] of the configuration.
     The digest is a SHA-256 over decisions and fills in order: the same input and configuration give the same digest on any machine.
     """
-    # Any: the options that go on as they are
     from bot import modes
     from bot.commands import summary
 
@@ -51,22 +49,23 @@ def replay(
     loaded = setting.configuration(config_file)
     config = loaded.config
     files = {
-        name: [Path(path) for path in given.pop(name)] or [loaded.resolve(path) for path in getattr(config.replay, name)] for name in FILES
+        name: [Path(path) for path in named[name]] or [loaded.resolve(path) for path in getattr(config.replay, name)] for name in FILES
     }
     if not files["candles"]:
         raise click.UsageError("no candles: name files or directories with --candles, or in [replay] candles of the configuration")
     with setting.pointing(loaded), progress("replay", "bars") as tell:
         result = modes.replay(
-            config, **files, symbols=symbols or None, start=start, stop=stop, block=block or config.replay.block, progress=tell, **given
-        )
+            config, candles=files["candles"], funding=files["funding"], metrics=files["metrics"], news=files["news"],
+            symbols=symbols or None, timeframe=timeframe, start=start, stop=stop, store=store, seed=seed, step=step,
+            block=block or config.replay.block, progress=tell,
+        )  # fmt: skip
     if html is not None:
         modes.write_report(result, html)
         out.note(f"report: {html}")
     if as_json:
         out.document(result)
         return
-    out.say(*summary.lines(result, out), "")
-    kept = given["store"]
-    out.say(
-        f"Next: sluice report --store {kept}" if kept else "Next: the same with --store runs.db, then: sluice explain last --store runs.db"
+    kept = (
+        f"sluice explain traded --store {store}" if store else "the same with --store runs.db, then: sluice explain traded --store runs.db"
     )
+    out.say(*summary.lines(result, out), "", f"Next: {kept}")

@@ -1,0 +1,156 @@
+"""`sluice data`: market history on disk. Bring it in, look at it, check it, or make it up."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.commands import options, setting
+from bot.errors import CheckFailed, UsageError
+from bot.render import Out, clock, pairs, plain
+from feeds import times
+
+if TYPE_CHECKING:
+    from feeds.quality import Finding
+
+archive_option = click.option(
+    "--archive", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The archive.  [default: archive beside the store]"
+)
+symbols_option = click.option("--symbols", cls=options.Many, metavar="A,B", help="Which symbols.  [default: all]")
+
+
+@click.group()
+def data() -> None:
+    """Market data: import, list, check, synthesise."""
+
+
+@data.command(name="import", cls=options.Command, examples=("sluice data import klines/*.csv", "sluice data import BTCUSDT.parquet --json"))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@symbols_option
+@click.option("--timeframe", type=options.Span(), metavar="1m", help="Bar length.  [default: found out]")
+@archive_option
+@options.config_option
+@options.common
+def import_(
+    *, paths: tuple[Path, ...], symbols: tuple[str, ...], timeframe: int | None, archive: Path | None, config_file: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Read candle files (CSV or Parquet, any layout known here) into the archive.
+
+    Columns and the unit of time are found out, and said. Everything is checked before the first bar is stored. What is stored stays:
+    a bar that comes again with other numbers is reported, and the first word stands. Exit 8 when there was such a bar.
+    """
+    from feeds.archive import Archive
+    from feeds.imports import import_files
+
+    out = Out(as_json)
+    place = _archive(archive, config_file)
+    done = import_files(paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now())
+    conflicts = done.appended.conflicts
+    document = {
+        "archive": str(place), "timeframe": times.span_text(done.history.timeframe), "symbols": done.history.symbols,
+        "added": done.appended.added, "repeated": done.appended.repeated,
+        "conflicts": [conflict._asdict() for conflict in conflicts], "warnings": done.history.warnings,
+        "files": [{**file._asdict(), "path": str(file.path)} for file in done.files],
+    }  # fmt: skip
+    head = ("FILE", "LAYOUT", "TIMES IN", "ROWS", "SYMBOLS")
+    rows = [(str(file.path), file.layout, file.unit, f"{file.rows:,}", " ".join(file.symbols)) for file in done.files]
+    lines = [*out.table(head, rows, right=(3,)), ""]
+    lines += [f"{done.appended.added:,} bars added to {place}, {done.appended.repeated:,} were there already"]
+    lines += [f"warning: {plain(warning)}" for warning in done.history.warnings]
+    lines += [f"differs: {c.symbol} {clock(c.open_ms)}: kept close {c.kept[3]:g}, refused {c.refused[3]:g}" for c in conflicts[:10]]
+    out.answer(document, lines)
+    if conflicts:
+        raise CheckFailed(f"{len(conflicts)} bars came again with other numbers; what was stored first is kept in {place}")
+
+
+@data.command(name="list", cls=options.Command, examples=("sluice data list", "sluice data list --archive data/archive --json"))
+@archive_option
+@options.config_option
+@options.common
+def list_(archive: Path | None, config_file: Path | None, as_json: bool) -> None:
+    """What is stored: bars, span and holes of each symbol."""
+    from feeds.archive import Archive
+
+    out = Out(as_json)
+    place = _archive(archive, config_file)
+    held = Archive(place).holdings() if place.exists() else []
+    head = ("SYMBOL", "BAR", "BARS", "FIRST", "LAST CLOSE", "MISSING", "MIB")
+    rows = [
+        (
+            one.symbol, times.span_text(one.timeframe), f"{one.bars:,}", clock(one.first_ms), clock(one.end_ms), f"{one.missing:,}",
+            f"{one.size / 2**20:.1f}",
+        )
+        for one in held
+    ]  # fmt: skip
+    lines = out.table(head, rows, right=(2, 5, 6)) if rows else [f"nothing in {place} yet.  Bring files in: sluice data import FILES"]
+    out.answer({"archive": str(place), "holdings": [one._asdict() for one in held]}, lines)
+
+
+@data.command(cls=options.Command, examples=("sluice data check candles/ --json", "sluice data check BTCUSDT.csv ETHUSDT.csv"))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.common
+def check(paths: tuple[Path, ...], as_json: bool) -> int:
+    """Look for everything that is wrong with candle files, not only for the first fault. Exit 8 when there is an error."""
+    from feeds import quality
+
+    out = Out(as_json)
+    found = quality.check(paths, now=times.now())
+    errors = sum(1 for finding in found if finding.severity is quality.Severity.ERROR)
+    if as_json:
+        out.document({"ok": not errors, "findings": [finding._asdict() for finding in found]})
+        return CheckFailed.exit_code if errors else 0
+    out.say(*_findings(found, out))
+    if errors:
+        raise CheckFailed(f"{errors} error{'s' if errors > 1 else ''}: a replay would refuse these files.  Mend them at the places above")
+    return 0
+
+
+@data.command(
+    cls=options.Command, examples=("sluice data synth market/", "sluice data synth market/ --seed 11 --days 90 --symbols BTCUSDT,XRPUSDT")
+)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="The same seed gives the same market.")
+@click.option("--days", type=click.IntRange(1, 3_660), default=21, show_default=True, help="Length of the history.")
+@click.option("--symbols", cls=options.Many, metavar="A,B", help="Which symbols.  [default: BTCUSDT,ETHUSDT,SOLUSDT]")
+@click.option("--timeframe", type=options.Span(), default=times.MINUTE, metavar="1m", help="Bar length.  [default: 1m]")
+@click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First bar's open, UTC.  [default: 2024-03-04]")
+@options.common
+def synth(*, folder: Path, seed: int, days: int, symbols: tuple[str, ...], timeframe: int, start: int | None, as_json: bool) -> None:
+    """Make up a market: candles with fat tails and clustered volatility, funding, on-chain metrics, headlines that move prices.
+
+    Every file says that it is synthetic. The same arguments give the same files on any machine.
+    """
+    from feeds.synth import START, SYMBOLS, make_market
+
+    out = Out(as_json)
+    chosen = symbols or SYMBOLS
+    try:
+        manifest = make_market(folder, seed, chosen, days=days, timeframe=timeframe, start=START if start is None else start)
+    except ValueError as error:
+        raise UsageError(f"{error}.  See: sluice data synth --help") from None
+    files = {name: str(folder / f"{name}.parquet") for name in ("funding", "metrics", "news")}
+    document = {
+        "synthetic": True, "manifest": str(manifest), "seed": seed, "days": days, "symbols": chosen,
+        "timeframe": times.span_text(timeframe), "candles": str(folder / "candles"), **files,
+    }  # fmt: skip
+    lines = pairs([("market", f"SYNTHETIC, seed {seed}, {days} days, {' '.join(chosen)}"), ("manifest", str(manifest))])
+    said = " ".join(f"--{name} {path}" for name, path in files.items())
+    out.answer(document, [*lines, "", f"Next: sluice replay --candles {folder / 'candles'} {said}"])
+
+
+def _findings(found: "list[Finding]", out: Out) -> list[str]:
+    if not found:
+        return ["sound: nothing was found"]
+    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
+    lines = []
+    for finding in found:
+        first = f", first at {clock(finding.first)}" if finding.first is not None else ""
+        head = f"{out.style(finding.severity.value, colours[finding.severity.value])}  {finding.code}  {plain(finding.symbol)}".rstrip()
+        lines.append(f"{head}  {finding.bars:,} bars{first}  {plain(finding.where)}")
+        lines.append(f"    {plain(finding.detail)}")
+    return lines
+
+
+def _archive(named: Path | None, config_file: Path | None) -> Path:
+    return named if named is not None else setting.store_path(setting.configuration(config_file), None).parent / "archive"

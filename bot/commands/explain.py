@@ -1,0 +1,225 @@
+"""`sluice explain`: what a decision was made of, why it is what it is, and what followed from it."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.commands import look, options
+from bot.commands.why_not import MEANS
+from bot.errors import NotFound
+from bot.render import Out, ago, clock, money, number, plain, signed
+from feeds import times
+from strategies.events import Reason, Side
+
+if TYPE_CHECKING:
+    from bot.store.reader import Reader
+    from bot.store.rows import Consequences, DecisionRow, RunRow
+
+FROM = {
+    "price_momentum": "candles",
+    "volume_breakout": "candles",
+    "sentiment_news": "headlines",
+    "sentiment_social": "social posts",
+    "onchain_flow": "exchange flows",
+    "whale_accumulation": "balances of large holders",
+}
+EXAMPLES = ("sluice explain last", "sluice explain D-20931", "sluice explain BTCUSDT@2024-03-04T12:45Z --json")
+
+
+@click.command(cls=options.Command, examples=EXAMPLES)
+@click.argument("what", metavar="[DECISION|ORDER|SYMBOL[@TIME]|last|traded]", default="last")
+@look.at_a_run
+def explain(*, what: str, run_name: str, config_file: Path | None, store_file: Path | None, as_json: bool) -> None:
+    """Show the causal chain of a decision: each signal's part of the score, the reason, the newest input, the orders and fills.
+
+    `last` is the newest decision, `traded` the newest that led to an order. An order is explained by its decision. A decision that
+    repeated itself without consequence is kept as one stretch, and is shown as the stretch that it belongs to.
+    """
+    out = Out(as_json)
+    with look.store_of(config_file, store_file) as reader:
+        run = reader.run(run_name)
+        row = find(reader, run, what)
+        followed = reader.caused(run.id, row.seq)
+    document = document_of(run, row, followed)
+    out.answer(document, told(run, row, followed, out))
+
+
+def find(reader: "Reader", run: "RunRow", what: str) -> "DecisionRow":
+    """The decision that is meant. Raises NotFound naming what there is."""
+    number_of = what.upper().removeprefix("D-")
+    symbol, at, instant = what.upper().partition("@")
+    if what in ("last", ""):
+        return reader.decision(run.id, "last")
+    if what == "traded":
+        return _traded(reader, run)
+    if number_of.isdecimal():
+        return _numbered(reader, run, int(number_of))
+    if symbol in run.symbols:
+        return _at(reader, run, symbol, _instant(instant) if at else None)
+    return _of_order(reader, run, what)
+
+
+def _instant(text: str) -> int:
+    try:
+        return times.millis(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _traded(reader: "Reader", run: "RunRow") -> "DecisionRow":
+    for order in reversed(reader.orders(run.id)):
+        row = reader.decision_of(run.id, order.id)
+        if row is not None:
+            return row
+    raise NotFound(f"run {run.id} has ordered nothing yet.  Why not: sluice why-not --run {run.id}")
+
+
+def _numbered(reader: "Reader", run: "RunRow", seq: int) -> "DecisionRow":
+    """The row with this number; where there is none, the stretch that it can only be in."""
+    try:
+        return reader.decision(run.id, seq)
+    except NotFound:
+        inside = [row for symbol in run.symbols if (row := _before(reader, run, symbol, seq)) is not None and row.bars > 1]
+        if len(inside) == 1 and len(run.symbols) == 1:
+            return inside[0]
+        if not inside:
+            raise
+        names = ", ".join(f"D-{row.seq} ({row.first.symbol})" for row in inside)
+        raise NotFound(f"D-{seq} is no row of its own in run {run.id}: it repeated one of {names}.  Explain that, or SYMBOL@TIME") from None
+
+
+def _before(reader: "Reader", run: "RunRow", symbol: str, seq: int) -> "DecisionRow | None":
+    found = None
+    for row in reader.decisions(run.id, symbol=symbol, newest_first=True):
+        if row.seq <= seq:
+            found = row
+            break
+    return found
+
+
+def _at(reader: "Reader", run: "RunRow", symbol: str, instant: int | None) -> "DecisionRow":
+    """The symbol's newest decision, or that of the last bar that had closed at an instant."""
+    row = next(reader.decisions(run.id, symbol=symbol, until=instant, newest_first=True, limit=1), None)
+    if row is None:
+        first = next(reader.decisions(run.id, symbol=symbol, limit=1), None)
+        hint = f"its first is at {times.iso(first.first.bar_ms)}" if first is not None else "it has decided nothing on it"
+        raise NotFound(f"run {run.id} has no decision on {symbol} at that time; {hint}")
+    return row
+
+
+def _of_order(reader: "Reader", run: "RunRow", name: str) -> "DecisionRow":
+    """The decision behind an order, or behind the order that a stop was attached to."""
+    wanted, missing = name, None
+    while wanted:
+        try:
+            row = reader.decision_of(run.id, wanted)
+        except NotFound as error:
+            missing = missing or error
+            wanted = wanted.rpartition("-")[0]
+            continue
+        if row is None:
+            order = reader.order(run.id, wanted)
+            raise NotFound(
+                f"order {wanted} ({order.symbol} {order.purpose.value}) came from no decision: the operator or a limit wanted it, event "
+                f"#{order.cause} at {times.iso(order.at)}.  See: sluice status, sluice orders"
+            )
+        return row
+    raise NotFound(
+        f"run {run.id} has no decision or order {plain(name)!r}.  Write D-20931, an order's id, {run.symbols[0]}@TIME, or last"
+    ) from missing
+
+
+def parts(row: "DecisionRow") -> float:
+    """The sum of what is known of the contributions: the score, before it is clipped to [-1, 1]."""
+    return math.fsum(c.contribution for c in row.first.contributions if c.contribution == c.contribution)
+
+
+def because(run: "RunRow", row: "DecisionRow") -> str:
+    """The reason in words, with the thresholds of the run."""
+    strategy = json.loads(run.config or "{}").get("strategy", {})
+    entry, least = (float(strategy.get(name, default)) for name, default in (("entry_threshold", 0.3), ("min_confidence", 0.5)))
+    return {
+        Reason.ABOVE_ENTRY: f"score > {entry:.2f}, confidence > {least:.2f}",
+        Reason.BELOW_ENTRY: f"score < -{entry:.2f}, confidence > {least:.2f}",
+        Reason.WEAK_SCORE: f"|score| <= {entry:.2f}",
+        Reason.LOW_CONFIDENCE: f"confidence <= {least:.2f}",
+    }.get(row.first.reason, MEANS[row.first.reason.value])
+
+
+def sources(run: "RunRow") -> dict[str, str]:
+    """Where each signal comes from: the text of a factor, the kind of data of a built-in signal."""
+    texts = json.loads(run.config or "{}").get("strategy", {}).get("factors", {})
+    return {**FROM, **{str(name): plain(text, 80) for name, text in texts.items()}}
+
+
+def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> dict[str, Any]:  # Any: values of several kinds
+    """The document of `sluice explain --json`."""
+    first, where = row.first, sources(run)
+    return {
+        "run": run.id, "decision": f"D-{row.seq}", "cause": row.cause, "symbol": first.symbol, "bar_ms": first.bar_ms, "at": first.at,
+        "side": first.side, "reason": first.reason, "because": because(run, row), "score": first.score, "confidence": first.confidence,
+        "price": first.price, "volatility": first.volatility, "newest_ms": first.newest_ms, "newest_age_ms": first.bar_ms - first.newest_ms,
+        "contributions": [
+            {
+                "name": c.name, "value": c.value, "confidence": c.confidence, "weight": c.weight, "contribution": c.contribution,
+                "from": where.get(c.name, ""),
+            }
+            for c in first.contributions
+        ],
+        "contributions_sum": parts(row),
+        "stretch": {"bars": row.bars, "until_ms": row.until_ms, "last_score": row.last_score}, "digest": first.digest, "chain": row.chain,
+        "orders": followed.orders, "updates": followed.updates, "fills": followed.fills, "refusals": followed.refusals,
+        "cancels": followed.cancels,
+    }  # fmt: skip
+
+
+def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out) -> list[str]:
+    """The same for people."""
+    first = row.first
+    head = f"D-{row.seq}  {first.symbol}  bar closed {clock(first.bar_ms)}  decided {clock(first.at)}  digest {first.digest[:12]}"
+    age = ago(first.newest_ms, first.bar_ms).replace(" ago", " before the close") if first.newest_ms else "none"
+    known = f"inputs known by {clock(first.newest_ms)} ({age})" if first.newest_ms else "no input was known"
+    lines = [out.style(head, "bold"), f"{look.heading(run)}", f"{known}, price {number(first.price)}"]
+    if row.bars > 1:
+        last = signed(row.last_score)
+        lines.append(f"repeated for {row.bars:,} bars until {clock(row.until_ms)}, last score {last}: what follows is its first bar")
+    lines += ["", *_signals(run, row, out)]
+    view = out.style(first.side.value, "bold") if first.side is not Side.HOLD else first.side.value
+    lines.append(f"score {signed(first.score)}  confidence {signed(first.confidence, 2).lstrip('+')}  -> {view} ({because(run, row)})")
+    return [*lines, "", *_followed(row, followed)]
+
+
+def _signals(run: "RunRow", row: "DecisionRow", out: Out) -> list[str]:
+    where = sources(run)
+    rows = [
+        (c.name, signed(c.value, 2), signed(c.confidence, 2).lstrip("+"), f"{c.weight:.2f}", signed(c.contribution), where.get(c.name, ""))
+        for c in sorted(row.first.contributions, key=lambda c: -abs(c.contribution) if c.contribution == c.contribution else 1.0)
+    ]
+    total = parts(row)
+    clipped = "" if math.isnan(row.first.score) or abs(total - row.first.score) < 1e-9 else "clipped to [-1, 1]"
+    rows.append(("sum", "", "", "", signed(total), clipped))
+    return out.table(("SIGNAL", "VALUE", "CONF", "WEIGHT", "CONTRIB", "FROM"), rows, right=range(1, 5))
+
+
+def _followed(row: "DecisionRow", followed: "Consequences") -> list[str]:
+    lines = []
+    for refusal in followed.refusals:
+        no = refusal.refusal
+        lines.append(f"refused  {no.purpose.value}  {no.code.value}: {plain(no.detail) or MEANS.get(no.code.value, '')}")
+    for order in followed.orders:
+        stop = f"  stop {number(order.stop)}" if order.stop is not None else ""
+        take = f"  take {number(order.take)}" if order.take is not None else ""
+        asked = f"{order.side.value} {number(order.quantity)} @ {number(order.price or order.reference)}"
+        lines.append(f"order    {asked} {order.type.value.lower()} {order.purpose.value}{stop}{take}  {order.status.value}  {order.id}")
+    lines += [f"cancel   {plain(cancel.id) or 'all'}  {plain(cancel.detail)}" for cancel in followed.cancels]
+    for fill in (row.fill for row in followed.fills):
+        done = f"{fill.side.value} {number(fill.quantity)} @ {number(fill.price)}"
+        cost = f"fee {money(fill.fee, 4)}  slippage {money(fill.slippage, 4)}"
+        lines.append(f"fill     {clock(fill.filled_ms)}  {done}  {cost}  {fill.purpose.value}")
+    if not lines:
+        held = "the view was held already" if row.first.side is not Side.HOLD else "HOLD leaves the position as it is"
+        lines.append(f"nothing followed: {held}")
+    return lines
