@@ -143,10 +143,10 @@ class Journal:
 
     def flush(self, conn: sqlite3.Connection) -> None:
         """Write the collected rows: the store calls it before it commits."""
-        if self._lost:
-            raise RuntimeError("the journal lost its place when a transaction was rolled back; resume the run with a new one")
         for table, rows in self._rows.items():
             if rows:
+                if self._lost:
+                    raise RuntimeError("the journal lost its place when a transaction was rolled back; resume the run with a new one")
                 conn.executemany(_INSERT[table], rows)
                 rows.clear()
 
@@ -159,6 +159,7 @@ class Journal:
     def lost(self) -> None:
         """The books went back and the numbers did not: this journal must not write on."""
         self._lost = True
+        self._candles.clear()
         for rows in self._rows.values():
             rows.clear()
 

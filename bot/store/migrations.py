@@ -111,7 +111,8 @@ RUN_TABLES = ("events", "decisions", "orders", "updates", "cancels", "fills", "f
 def level(conn: sqlite3.Connection, schema: Schema, path: str) -> int:
     """How many steps the file has taken; 0 for an empty one.
 
-    Raises ConfigError when the file is no database, belongs to another program or was written by a newer version.
+    Raises ConfigError when the file is no database, belongs to another program or was written by a newer version, CheckFailed when
+    it is damaged.
     """
     try:
         mark = int(conn.execute("PRAGMA application_id").fetchone()[0])
@@ -120,6 +121,8 @@ def level(conn: sqlite3.Connection, schema: Schema, path: str) -> int:
     except sqlite3.OperationalError as error:
         raise ConfigError(f"{path} cannot be read: {error}; check its owner and its mode") from error
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+            raise _damaged(path, str(error)) from error
         raise ConfigError(f"{path} is not a Sluice store: {error}; name another file") from error
     if mark == 0 and taken == 0 and tables == 0:
         return 0
@@ -140,7 +143,8 @@ def check(conn: sqlite3.Connection, path: str) -> None:
     except sqlite3.DatabaseError as error:
         found = [str(error)]
     if found != ["ok"]:
-        raise CheckFailed(f"{path} is damaged: {'; '.join(found)}; restore it from a backup, or name another file")
+        lines = "; ".join(line for text in found for line in text.splitlines() if not line.startswith("***"))
+        raise _damaged(path, lines)
 
 
 def migrate(conn: sqlite3.Connection, schema: Schema, *, record: bool) -> None:
@@ -162,6 +166,10 @@ def migrate(conn: sqlite3.Connection, schema: Schema, *, record: bool) -> None:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def _damaged(path: str, what: str) -> CheckFailed:
+    return CheckFailed(f"{path} is damaged: {what}; restore it from a backup, or name another file")
 
 
 def _apply(conn: sqlite3.Connection, schema: Schema) -> None:
