@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from feeds.events import Event
+from feeds.instruments import Instrument
 
 
 class TradingState(StrEnum):
@@ -180,7 +181,12 @@ class Command(Event, frozen=True):
 
 
 class Started(Event, frozen=True):
-    """A session begins or goes on. Bars that closed at or before `at` only warm the engine up."""
+    """A session begins or goes on. Bars that closed at or before `at` only warm the engine up.
+
+    instruments  the trading rules that it goes by;  metrics  the names that its feeds may give
+    """
 
     run: str
     mode: str
+    instruments: tuple[Instrument, ...] = ()
+    metrics: tuple[str, ...] = ()

@@ -1,0 +1,6 @@
+"""Signals fused into one score for each symbol."""
+
+from strategies.fusion.fusion import Fused, Fusion
+from strategies.fusion.weighted import Weighted
+
+__all__ = ["Fused", "Fusion", "Weighted"]

@@ -1,0 +1,94 @@
+"""The parts of a session, plugged together from a config; and the books that it is written into."""
+
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bot import plan as plans
+from bot.bus import Tap
+from bot.config import Config
+from bot.execution.simulated import SimulatedExecutor
+from bot.ledger import Ledger
+from bot.orders import OpenOrders
+from bot.risk import Risk
+from bot.session import Session
+from bot.store.journal import Journal
+from bot.store.runs import Run, begin
+from bot.store.store import Store
+from bot.trader import Trader
+from feeds.instruments import Instrument
+from feeds.times import Millis, now
+from strategies.decision import record_bytes
+from strategies.engine import Plan, StrategyEngine
+from strategies.events import Decision
+
+
+class Universe(NamedTuple):
+    """What is traded, at which bar length, by which rules."""
+
+    symbols: tuple[str, ...]
+    timeframe: Millis
+    instruments: Mapping[str, Instrument]
+
+
+def build(config: Config, universe: Universe, plan: Plan, run: str, tap: Tap) -> Session:
+    """A session with the simulated exchange; what it does goes to `tap`."""
+    symbols, instruments = universe.symbols, universe.instruments
+    ledger = Ledger(config.account.cash, symbols)
+    orders = OpenOrders()
+    risk = Risk(plans.limits(config, universe.timeframe), ledger, orders, instruments, run=run)
+    trader = Trader(plans.rules(config), risk, ledger, orders, instruments)
+    executor = SimulatedExecutor(instruments, plans.costs(config), plans.fills(config), config.account.cash, symbols)
+    engine = StrategyEngine(plan, symbols, universe.timeframe)
+    return Session(engine=engine, trader=trader, risk=risk, executor=executor, ledger=ledger, orders=orders, symbols=symbols, tap=tap)
+
+
+def journal_of(store: Store, run: str, symbols: Sequence[str], *, keep_inputs: bool, merge_repeats: bool) -> Journal:
+    """The journal of a run in an open store."""
+    place = {symbol: i for i, symbol in enumerate(symbols)}
+
+    def record(decision: Decision) -> bytes:
+        return record_bytes(decision, place[decision.symbol])
+
+    return Journal(store, run, record=record, keep_inputs=keep_inputs, merge_repeats=merge_repeats)
+
+
+@contextmanager
+def replay_books(path: Path | None, row: Run) -> Iterator[tuple[Store, Journal]]:
+    """A store with the run begun in it: in memory, or a file in which a run of the same name is replaced."""
+    store = Store.open(path if path is not None else ":memory:")
+    try:
+        begin(store, row)
+        yield store, journal_of(store, row.id, row.symbols, keep_inputs=False, merge_repeats=True)
+    finally:
+        store.close()
+
+
+def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed: int, arguments: Mapping[str, Any]) -> Run:
+    """The run's row. A replay is named by what it is made of, so that the same one replaces itself; others by when they began."""
+    settings = config_json(config)
+    said = msgspec.json.encode(arguments, order="sorted", enc_hook=str).decode()
+    versions = {name: version(name) for name in ("sluice", "numpy", "numba", "msgspec")} | {"python": platform.python_version()}
+    config_hash = hashlib.sha256(settings.encode()).hexdigest()
+    started = now()
+    name = f"{config_hash}{data_hash}{said}" if mode == "replay" else f"{config_hash}{mode}{started}"
+    return Run(
+        id=f"{mode[0].upper()}-{hashlib.sha256(name.encode()).hexdigest()[:12]}", mode=mode, started_ms=started, config=settings,
+        config_hash=config_hash, seed=seed, symbols=universe.symbols, timeframe=universe.timeframe, data_hash=data_hash, versions=versions,
+    )  # fmt: skip
+
+
+def config_json(config: Config) -> str:
+    """The effective settings, the same text for the same settings."""
+    return msgspec.json.encode(config, order="sorted", enc_hook=str).decode()
+
+
+def config_of(text: str) -> Config:
+    """The settings that `config_json` wrote."""
+    return msgspec.json.decode(text, type=Config)

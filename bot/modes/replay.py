@@ -1,0 +1,121 @@
+"""Replay: files in, a run and its document out."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bot import plan as plans
+from bot.config import Config
+from bot.modes.parts import Universe, build, replay_books, run_row
+from bot.results import ReplayResult, result_of, sample
+from bot.session import Session
+from bot.store.journal import Journal
+from feeds.files import find_files
+from feeds.funding_files import FundingFile
+from feeds.history import History, Recorded, read_candles
+from feeds.metric_files import MetricFile
+from feeds.news_files import NewsFile
+from feeds.synth import is_synthetic
+from feeds.times import Millis, now
+
+EQUITY_ROWS = 20_000  # points of the equity curve that a replay keeps
+
+
+class Market(NamedTuple):
+    """A history and what became known beside it."""
+
+    history: History
+    others: tuple[Recorded, ...]
+    metrics: tuple[str, ...]
+    warnings: tuple[str, ...]
+    synthetic: bool
+    files: tuple[Path, ...]
+
+
+def replay(
+    config: Config, *, candles: Sequence[Path], funding: Sequence[Path] = (), metrics: Sequence[Path] = (), news: Sequence[Path] = (),
+    symbols: Sequence[str] | None = None, timeframe: Millis | None = None, start: Millis | None = None, stop: Millis | None = None,
+    store: Path | None = None, seed: int = 0, step: bool = False, block: int = 4096,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ReplayResult:  # fmt: skip
+    """Trade through history. Bars before `start` only warm up; `stop` is the first instant that is not replayed.
+
+    store  keep the run in this file (None: in memory); a run of the same name that is there is replaced
+    Raises BadData, FactorError, ConfigError before anything is written.
+    """
+    market = read_market(candles, funding, metrics, news, symbols, timeframe)
+    history = market.history
+    universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
+    plan = plans.strategy_plan(config, history.timeframe, market.metrics)
+    arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
+                 "start": start, "stop": stop, "seed": seed}  # fmt: skip
+    row = run_row(config, universe, "replay", market.history.sha256, seed, arguments)
+    begun = time.perf_counter()
+    with replay_books(store, row) as (books, journal):
+        session = build(config, universe, plan, row.id, journal.write)
+        since = history.span[0] if start is None else start
+        session.begin(since)
+        first = since - (session.engine.program.warm_up + 1) * history.timeframe
+        done, total = 0, _rows(history, first, stop)
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            progress(done, total)
+
+        session.replay(history.blocks(block, first, stop, market.others), books, journal, step=step, progress=advance)
+        _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
+        journal.close()
+        seconds = time.perf_counter() - begun
+        extra: dict[str, Any] = {
+            "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
+            "stop": history.span[1] if stop is None else min(stop, history.span[1]), "warnings": market.warnings,
+            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": dict(config.strategy.factors),
+        }  # fmt: skip
+        result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
+        journal.finish("finished", now(), msgspec.json.encode(result).decode())
+    return result
+
+
+def read_market(
+    candles: Sequence[Path], funding: Sequence[Path], metrics: Sequence[Path], news: Sequence[Path], symbols: Sequence[str] | None,
+    timeframe: Millis | None,
+) -> Market:  # fmt: skip
+    """Everything that files tell, in the order of the feeds: metrics, news, candles, funding."""
+    history = read_candles(candles, symbols, timeframe, now())
+    others: list[Recorded] = []
+    warnings = list(history.warnings)
+    names: tuple[str, ...] = ()
+    if metrics:
+        observed = MetricFile(metrics, history.symbols)
+        names = observed.names
+        others.append(observed)
+        warnings += observed.warnings
+    if news:
+        told = NewsFile(news, history.symbols)
+        others.append(told)
+        warnings += told.warnings
+    if funding:
+        paid = FundingFile(funding, history.symbols)
+        others.append(paid)
+        warnings += paid.warnings
+    else:
+        warnings.append("no funding was given: positions pay and earn none")
+    files = tuple(find_files(candles))
+    return Market(history, tuple(others), names, tuple(warnings), any(is_synthetic(path) for path in files), files)
+
+
+def _keep_equity(session: Session, journal: Journal, timeframe: Millis, most: int) -> None:
+    record = session.tape.record(timeframe)
+    rows = sample(record.bar_ms.size, most)
+    cash = float(session.ledger.cash)
+    columns = record.bar_ms[rows].tolist(), record.equity[rows].tolist(), record.gross[rows].tolist(), record.net[rows].tolist()
+    journal.equities((bar_ms, equity, cash, gross, net) for bar_ms, equity, gross, net in zip(*columns, strict=True))
+
+
+def _rows(history: History, start: Millis, stop: Millis | None) -> int:
+    first, end = history.window(start, stop)
+    return end - first

@@ -1,0 +1,95 @@
+"""What a mode hands back: the document that `--json` prints, and the arrays behind its metrics."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bot.metrics import Metrics, measure
+from bot.session import Session
+from bot.trips import round_trips
+from feeds.bars import Array
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One document of a replay; money is text in JSON, exact.
+
+    bars  bar closes that were decided, counted once for each symbol whose bar was there
+    """
+
+    run: str
+    mode: str = "replay"
+    digest: str
+    symbols: tuple[str, ...]
+    timeframe: int
+    start: int
+    stop: int
+    bars: int
+    decisions: int
+    orders: int
+    fills: int
+    refusals: int
+    equity_start: Decimal
+    equity_end: Decimal
+    fees: Decimal
+    funding: Decimal
+    slippage: Decimal
+    metrics: dict[str, Any]  # by name: numbers, None where it cannot be had, and the table by symbol
+    seconds: float
+    bars_per_second: float
+    warnings: tuple[str, ...] = ()
+    synthetic: bool = False
+    data_hash: str = ""
+    factors: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class PaperResult(ReplayResult, frozen=True, kw_only=True):
+    """The same of a paper session."""
+
+    mode: str = "paper"
+
+
+class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the second time gave: decisions and fills compared, and where they differ first ("": nowhere)."""
+
+    run: str
+    mode: str
+    inputs: int
+    checked: int
+    differing: int
+    first: str
+    chain: str
+    digest: str
+
+
+def metrics_of(session: Session, timeframe: int) -> Metrics:
+    """Every metric of a session so far, on the unbroken grid of its bar closes."""
+    record = session.tape.record(timeframe)
+    events = session.money
+    return measure(
+        record.equity, timeframe, start=float(session.ledger.initial), first_close_ms=int(record.bar_ms[0]) if record.bar_ms.size else 0,
+        gross=record.gross, traded=session.tape.traded(record, timeframe), trips=round_trips(events),
+        costs=float(session.ledger.fees + session.ledger.funding + session.ledger.slippage), scores=record.score, opens=record.open,
+        symbols=session.symbols,
+    )  # fmt: skip
+
+
+def result_of(session: Session, kind: type[ReplayResult], extra: Mapping[str, Any], timeframe: int, seconds: float) -> ReplayResult:
+    """The document of a session; `extra` are the fields that it cannot know."""
+    ledger, count = session.ledger, session.counts
+    bars = count["Candle"]
+    return kind(
+        bars=bars, decisions=count["Decision"], orders=count["OrderRequest"], fills=count["Fill"], refusals=count["Refusal"],
+        equity_start=ledger.initial, equity_end=ledger.equity(), fees=ledger.fees, funding=ledger.funding, slippage=ledger.slippage,
+        metrics=msgspec.to_builtins(metrics_of(session, timeframe)), seconds=round(seconds, 6),
+        bars_per_second=round(bars / seconds, 1) if seconds > 0 else 0.0, symbols=session.symbols, timeframe=timeframe, **extra,
+    )  # fmt: skip
+
+
+def sample(rows: int, most: int) -> Array | np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """At most `most` row numbers of `rows`, evenly, the last always among them."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.unique(np.linspace(0, rows - 1, most).astype(np.int64))

@@ -1,0 +1,226 @@
+"""The session: who hears what, and the loop. Start reading here.
+
+One event enters; all that follows from it settles inside one transaction; then the next one enters. A replay gives the session
+whole blocks of bars: the engine computes them at once, and the session stops only at bars at which something can happen.
+Stopping at more bars changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from bot.bus import Bus, Tap
+from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Started, Verb
+from bot.execution.executor import Executor
+from bot.ledger import Ledger
+from bot.orders import OpenOrders
+from bot.passing import pass_by
+from bot.risk import Risk
+from bot.store.journal import Journal
+from bot.store.store import Store
+from bot.tape import Stretch, Tape, last_row
+from bot.trader import Trader
+from feeds.bars import Bars, Block
+from feeds.events import Candle, Event, Funding, Metric, News, Tick
+from feeds.times import Millis
+from strategies.engine import StrategyEngine, View
+from strategies.events import BarClosed, Decision
+
+WARMING = 2_000  # bars that only warm up, in one transaction
+KeepEquity = Callable[[Millis, float, float, float, float], None]
+
+
+class Session:
+    """One run: parts plugged together, and the events that pass through them."""
+
+    def __init__(
+        self, *, engine: StrategyEngine, trader: Trader, risk: Risk, executor: Executor, ledger: Ledger, orders: OpenOrders,
+        symbols: tuple[str, ...], tap: Tap,
+    ) -> None:  # fmt: skip
+        """tap  writes each event down and gives it its number: the journal, or a rehearsal of it"""
+        self.engine, self.trader, self.risk = engine, trader, risk
+        self.executor, self.ledger, self.orders = executor, ledger, orders
+        self.symbols = symbols
+        self.tape = Tape(len(symbols))
+        self.bus = Bus(tap)
+        self.since = -1
+        self._place = {symbol: place for place, symbol in enumerate(symbols)}
+        self.seen = [-1] * len(symbols)  # close of the newest bar of each symbol
+        self.keep_equity: KeepEquity | None = None
+        self._stretch: Stretch | None = None
+        self.counts: Counter[str] = Counter()
+        self.money: list[Fill | FundingPaid] = []
+        self._stop = False
+        self.wire()
+        self.bus.watch(self._count)
+
+    def wire(self) -> None:
+        """Who hears what, in this order."""
+        on = self.bus.on
+        on(Started, self._on_started)
+        on(Candle, self.executor.on_candle)  # -> Fill: waiting orders meet the bar before anyone
+        on(Candle, self.ledger.on_candle)  # positions are marked
+        on(Candle, self.engine.on_candle)  # -> BarClosed, Decision, when the snapshot is complete
+        on(News, self.engine.on_known)
+        on(Metric, self.engine.on_known)
+        on(Funding, self.engine.on_known)
+        on(Funding, self.executor.on_funding)  # -> FundingPaid
+        on(FundingPaid, self.ledger.on_funding_paid)
+        on(BarClosed, self.risk.on_bar_closed)  # -> StateChanged, when a limit is hit
+        on(BarClosed, self._on_bar_closed)
+        on(Decision, self.trader.on_decision)  # -> OrderRequest or Refusal
+        on(OrderRequest, self.orders.on_order)
+        on(OrderRequest, self.executor.on_order)  # -> OrderUpdate
+        on(CancelRequest, self.executor.on_cancel)  # -> OrderUpdate
+        on(OrderUpdate, self.orders.on_update)
+        on(Fill, self.orders.on_fill)
+        on(Fill, self.ledger.on_fill)
+        on(Fill, self.trader.on_fill)
+        on(Tick, self.engine.on_tick)  # late symbols are no longer waited for
+        on(Tick, self.risk.on_tick)  # -> StateChanged, when data is stale
+        on(Command, self.risk.on_command)  # -> StateChanged, CancelRequest, OrderRequest
+        on(Command, self._on_command)
+
+    def begin(self, since: Millis) -> None:
+        """Bars that closed at or before `since` only warm the engine up."""
+        self.since = since
+        self.engine.begin(since)
+
+    def replay(
+        self, blocks: Iterable[Block], store: Store, journal: Journal, *, step: bool = False,
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> None:  # fmt: skip
+        """Run history through the session, one transaction a block.
+
+        step      stop at every bar, as a live session does; the result is the same
+        progress  told how many bar closes each block had
+        """
+        for block in blocks:
+            with store.transaction():
+                self._replay_block(block, self.engine.look(block), journal, step)
+            self.executor.release()
+            progress(block.bars.rows)
+            if self._stop:
+                return
+
+    async def run(self, events: AsyncIterator[Event], store: Store) -> None:
+        """Settle events as they come, one transaction each, until they end or the operator says stop.
+
+        Bars that only warm up are settled many in a transaction: nothing follows from them, and they can be had again.
+        """
+        warming: list[Event] = []
+        async for event in events:
+            if not self.is_news(event):
+                continue
+            if isinstance(event, Candle) and event.close_ms <= self.since and len(warming) < WARMING:
+                warming.append(event)
+                continue
+            with store.transaction():
+                for earlier in warming:
+                    self.settle(earlier)
+                self.settle(event)
+            warming.clear()
+            self.executor.release()  # an order leaves only when its intent is on disk
+            if self._stop:
+                return
+
+    def settle(self, event: Event) -> int:
+        """One event that came from outside, and all that follows from it; returns its number."""
+        if isinstance(event, Candle):
+            place = self._place[event.symbol]
+            self.seen[place] = max(self.seen[place], event.close_ms)
+        return self.bus.settle(event)
+
+    def go_on(self, tap: Tap) -> None:
+        """From here on events are written to `tap`; a stop that was obeyed is over."""
+        self.bus.tap = tap
+        self._stop = False
+
+    def is_news(self, event: Event) -> bool:
+        """A bar that has been seen is no news: a feed that starts again repeats itself."""
+        if not isinstance(event, Candle):
+            return True
+        place = self._place.get(event.symbol)
+        return place is not None and event.close_ms > self.seen[place]
+
+    def _count(self, event: Event, number: int) -> None:
+        self.counts[type(event).__name__] += 1
+        if isinstance(event, Fill):
+            self.money.append(event)
+            self.tape.fill(event.at, float(event.price * event.quantity))
+        elif isinstance(event, FundingPaid):
+            self.money.append(event)
+
+    def _on_started(self, event: Started) -> None:
+        if self.since < 0:  # a session that goes on keeps its beginning
+            self.begin(event.at)
+
+    def _on_command(self, command: Command) -> None:
+        if command.verb is Verb.STOP:
+            self._stop = True
+
+    def _on_bar_closed(self, event: BarClosed) -> None:
+        if self._stretch is not None:
+            self._stretch.mark(self.ledger, event.bar_ms)
+            return
+        view = self.engine.seen
+        if view is not None:
+            row = last_row(view, self.ledger)
+            self.tape.extend(row)
+            if self.keep_equity is not None:
+                cash = float(self.ledger.cash)
+                self.keep_equity(event.bar_ms, float(row.equity[0]), cash, float(row.gross[0]), float(row.net[0]))
+
+    def _replay_block(self, block: Block, view: View, journal: Journal, step: bool) -> None:
+        self.engine.look_ahead_of(view)
+        bars, others = block.bars, block.others
+        self._stretch = stretch = Stretch(bars)
+        row = self._first_row(bars)
+        if row:
+            self.ledger.skip(bars, 0, row)
+            self.executor.skip(bars, 0, row)
+        taken = 0
+        while row < bars.rows:
+            while taken < len(others) and others[taken][0] <= row:
+                self._settle_in_span(others[taken][1])
+                taken += 1
+            stop = min(bars.rows, others[taken][0]) if taken < len(others) else bars.rows
+            visit = row if step else self._next_visit(view, row, stop)
+            if visit > row:
+                self._pass_by(view, stretch, journal, row, visit)
+            if visit < stop:
+                self._visit(bars, visit)
+                visit += 1
+            row = visit
+        for _, event in others[taken:]:
+            self._settle_in_span(event)
+        self.tape.extend(stretch.record(view))
+        self._stretch = None
+        self.engine.look_ahead_of(None)
+
+    def _first_row(self, bars: Bars) -> int:
+        """The first row that closes after the session began; those before it only warmed the engine up."""
+        return min(bars.rows, max(0, self.since // bars.timeframe - bars.first))
+
+    def _settle_in_span(self, event: Event) -> None:
+        if event.at > self.since:
+            self.bus.settle(event)
+
+    def _next_visit(self, view: View, row: int, stop: int) -> int:
+        """The first row at which something can happen; `stop` if none."""
+        stop = self.executor.first_touch(view.bars, row, stop)
+        stop = self.trader.first_action(view, row, stop)
+        return self.risk.first_trip(view.bars, row, stop)
+
+    def _visit(self, bars: Bars, row: int) -> None:
+        for symbol in bars.present(row):
+            self.bus.settle(bars.candle(row, symbol))
+
+    def _pass_by(self, view: View, stretch: Stretch, journal: Journal, row: int, until: int) -> None:
+        """Rows at which nothing happens but marks and decisions that lead to nothing."""
+        stretch.pass_by(self.ledger, row, until)
+        self.ledger.skip(view.bars, row, until)
+        self.executor.skip(view.bars, row, until)
+        closes, candles = pass_by(journal, view, row, until)
+        self.counts["Candle"] += candles
+        self.counts["BarClosed"] += closes
+        self.counts["Decision"] += closes * len(self.symbols)

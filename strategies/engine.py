@@ -1,0 +1,219 @@
+"""The strategy engine: events in, decisions out.
+
+It works on blocks of bars: `look` computes everything that will be decided over a block, and is called with whole blocks in a
+replay and with one bar when it trades. No operator can see ahead, so both give the same bits. Bars that closed before the
+session began only warm it up.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from feeds.bars import CLOSE, COLUMNS, Array, Bars, Block
+from feeds.events import Candle, Event, Tick
+from feeds.times import Millis
+from strategies.decision import REASON_OF, SIDE_OF, Codes, Thresholds, decide, digest, record_bytes, record_type
+from strategies.events import BarClosed, Contribution, Decision, Reason, Side
+from strategies.factors import Machine, Node, compile_factors, parse
+from strategies.fusion import Fusion, Weighted
+from strategies.signals import Signal, graphs
+from strategies.snapshot import Ageing, Assembler
+
+VOLATILITY = "volatility"
+
+
+class Plan(NamedTuple):
+    """What to look at, and when to act.
+
+    volatility_bars  bars of the volatility that sizes positions, annualised on a 365-day year
+    grace_ms         how long a late symbol is waited for
+    stale_ms         a bar that comes later than this after its close is not acted on
+    """
+
+    signals: tuple[Signal, ...]
+    thresholds: Thresholds = Thresholds()
+    ageing: Ageing = Ageing()
+    volatility_bars: int = 1440
+    grace_ms: Millis = 2_000
+    stale_ms: Millis = 30_000
+
+
+class View(NamedTuple):
+    """What a block of bars leads to. Arrays are [T, S]; `values`, `confidences`, `parts` are [T, signal, S].
+
+    side int8: +1 LONG, -1 SHORT, 0 HOLD; reason int8: the code of `decision.REASON_OF`
+    records  the bytes of each decision, as `decision.record_type`
+    """
+
+    bars: Bars
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    side: Codes
+    reason: Codes
+    score: Array
+    confidence: Array
+    volatility: Array
+    present: NDArray[np.bool_]
+    newest: NDArray[np.int64]
+    values: Array
+    confidences: Array
+    parts: Array
+    records: NDArray[np.void]
+
+    def decision(self, row: int, symbol: int, at: Millis | None = None) -> Decision:
+        """The decision of one bar and symbol as an event; `at` is when it was made (the bar's close if not given)."""
+        made = self.bars.close_ms(row) if at is None else at
+        columns = zip(
+            self.names, self.values[row, :, symbol].tolist(), self.confidences[row, :, symbol].tolist(), self.weights,
+            self.parts[row, :, symbol].tolist(), strict=True,
+        )  # fmt: skip
+        return Decision(
+            at=made, symbol=self.bars.symbols[symbol], bar_ms=self.bars.close_ms(row), side=SIDE_OF[int(self.side[row, symbol])],
+            reason=REASON_OF[int(self.reason[row, symbol])], score=float(self.score[row, symbol]),
+            confidence=float(self.confidence[row, symbol]), newest_ms=int(self.newest[row, symbol]),
+            price=float(self.bars.values[row, CLOSE, symbol]), volatility=float(self.volatility[row, symbol]),
+            contributions=tuple(Contribution(*column) for column in columns),
+            digest=digest(self.records[row, symbol].tobytes()),
+        )  # fmt: skip
+
+
+class StrategyEngine:
+    """From events to decisions for a fixed universe of symbols."""
+
+    def __init__(self, plan: Plan, symbols: Sequence[str], timeframe: Millis, fusion: Fusion | None = None) -> None:
+        """fusion  Weighted by the signals' weights when not given"""
+        self._plan = plan
+        self._symbols = tuple(symbols)
+        self._timeframe = timeframe
+        self._names = tuple(signal.name for signal in plan.signals)
+        self._weights = tuple(signal.weight for signal in plan.signals)
+        self._fusion = fusion or Weighted(self._weights)
+        outputs: dict[str, Node] = graphs(plan.signals)
+        outputs[VOLATILITY] = parse(f"realized_vol_{plan.volatility_bars}", timeframe=timeframe, fields=COLUMNS)
+        self.program = compile_factors(outputs, timeframe=timeframe, fields=(*COLUMNS, *_slow_fields(outputs)))
+        self._machine = Machine(self.program, len(symbols))
+        self._assembler = Assembler(symbols, self.program.fields, plan.ageing)
+        self._record = record_type(len(plan.signals))
+        self._since = -1
+        self._next: int | None = None
+        self._ahead: View | None = None
+        self._row = 0
+        self._waiting: dict[str, Candle] = {}
+        self._heard: list[Event] = []
+        self.seen: View | None = None  # the newest bar close of a session that works bar by bar
+
+    def begin(self, since: Millis) -> None:
+        """Bars that closed at or before `since` only warm up; from the next one on there are decisions."""
+        self._since = since
+
+    def look(self, block: Block) -> View:
+        """Everything that a block of bars leads to; blocks must follow one another without a hole."""
+        bars = block.bars
+        columns = self._assembler.columns(bars, block.others)
+        outputs = self._machine.run(columns.values, bars.first)
+        self._next = bars.first + bars.rows
+        values, confidences, volatility = outputs[:, 0:-1:2, :], outputs[:, 1:-1:2, :], outputs[:, -1, :]
+        fused = self._fusion.fuse(values, confidences)
+        present = ~np.isnan(bars.values[:, CLOSE, :])
+        side, reason = decide(fused.score, fused.confidence, present, self._plan.thresholds)
+        closes = (np.arange(bars.first, bars.first + bars.rows, dtype=np.int64) + 1) * bars.timeframe
+        newest = np.maximum(columns.newest, np.where(present, closes[:, None], 0))
+        view = View(
+            bars, self._names, self._weights, side, reason, fused.score, fused.confidence, volatility, present, newest, values,
+            confidences, fused.contributions, np.empty(0, self._record),
+        )  # fmt: skip
+        return view._replace(records=self._records(view, closes))
+
+    def look_ahead_of(self, view: View | None) -> None:
+        """Answer the bars of this block from what was computed for it; None: compute each bar as it comes."""
+        self._ahead, self._row = view, 0
+
+    def on_candle(self, candle: Candle) -> list[Event]:
+        """Keep the bar; once the last symbol of its close is in, say so and decide."""
+        if self._ahead is not None:
+            return self._answer_ahead(self._ahead, candle)
+        events: list[Event] = []
+        if self._waiting and next(iter(self._waiting.values())).close_ms != candle.close_ms:
+            events = self._complete(candle.at)
+        if self._next is not None and candle.open_ms < self._next * self._timeframe:
+            return events  # a bar of a close that has been decided
+        self._waiting[candle.symbol] = candle
+        if len(self._waiting) == len(self._symbols):
+            events += self._complete(candle.at)
+        return events
+
+    def on_known(self, event: Event) -> None:
+        """A metric, a story or a funding rate: known from now on."""
+        if self._ahead is None:
+            self._heard.append(event)
+
+    def on_tick(self, tick: Tick) -> list[Event]:
+        """Stop waiting for symbols that are too late."""
+        if self._waiting:
+            close = next(iter(self._waiting.values())).close_ms
+            if tick.at >= close + self._plan.grace_ms:
+                return self._complete(tick.at)
+        return []
+
+    def _answer_ahead(self, view: View, candle: Candle) -> list[Event]:
+        row = candle.open_ms // self._timeframe - view.bars.first
+        symbols = view.bars.present(row)
+        if candle.symbol != self._symbols[symbols[-1]]:
+            return []
+        return self._decisions(view, row, candle.close_ms)
+
+    def _complete(self, at: Millis) -> list[Event]:
+        candles, self._waiting = self._waiting, {}
+        open_ms = next(iter(candles.values())).open_ms
+        index = open_ms // self._timeframe
+        first = index if self._next is None else self._next
+        values = np.full((index - first + 1, len(COLUMNS), len(self._symbols)), np.nan)
+        for place, symbol in enumerate(self._symbols):
+            bar = candles.get(symbol)
+            if bar is not None:
+                turnover = math.nan if bar.turnover is None else bar.turnover
+                values[-1, :, place] = (bar.open, bar.high, bar.low, bar.close, bar.volume, turnover)
+        close = (index + 1) * self._timeframe
+        known = [(max(0, -(-e.at // self._timeframe) - first - 1), e) for e in self._heard if e.at <= close]
+        self._heard = [event for event in self._heard if event.at > close]
+        self.seen = view = self.look(Block(Bars(self._symbols, self._timeframe, first, values), known))
+        return self._decisions(view, view.bars.rows - 1, at)
+
+    def _decisions(self, view: View, row: int, at: Millis) -> list[Event]:
+        close = view.bars.close_ms(row)
+        if close <= self._since:
+            return []
+        made = [view.decision(row, symbol, at) for symbol in range(len(self._symbols))]
+        if at - close > self._plan.stale_ms:
+            made = [self._too_late(decision, symbol) for symbol, decision in enumerate(made)]
+        return [BarClosed(at=at, bar_ms=close), *made]
+
+    def _too_late(self, decision: Decision, symbol: int) -> Decision:
+        late = replace(decision, side=Side.HOLD, reason=Reason.STALE)
+        return replace(late, digest=digest(record_bytes(late, symbol)))
+
+    def _records(self, view: View, closes: NDArray[np.int64]) -> NDArray[np.void]:
+        records = np.zeros(view.side.shape, self._record)
+        records["bar_ms"] = closes[:, None]
+        records["newest_ms"] = view.newest
+        records["symbol"] = np.arange(len(self._symbols), dtype=np.int32)
+        records["side"], records["reason"] = view.side, view.reason
+        for name, column in (
+            ("score", view.score), ("confidence", view.confidence), ("price", view.bars.values[:, CLOSE, :]),
+            ("volatility", view.volatility), ("contributions", view.parts.transpose(0, 2, 1)),
+        ):  # fmt: skip
+            # one NaN is as good as another, but their bits differ
+            records[name] = np.where(np.isnan(column), np.nan, column)
+        return records
+
+
+def _slow_fields(outputs: Mapping[str, Node]) -> list[str]:
+    """The fields of these graphs that are no column of a bar, in a fixed order."""
+    found: set[str] = set()
+    for node in outputs.values():
+        found |= set(node.inputs())
+    return sorted(found - set(COLUMNS))
