@@ -191,6 +191,11 @@ def _number(cell: str) -> float | None:
         return None
 
 
+def is_number(cell: str) -> bool:
+    """Whether the text of a cell is a number."""
+    return _number(cell) is not None
+
+
 def _open_text(path: Path) -> io.BytesIO | io.BufferedReader | pa.NativeFile:
     if path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as packed:
@@ -305,7 +310,7 @@ def _whole(table: Table, name: str, column: pa.ChunkedArray) -> Ints:
         values = numbers(table, name)
     bad = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
     if bad.size:
-        raise BadData(f"{table.place(int(bad[0]), name)}: {values[bad[0]]!r} is no whole number of milliseconds; correct the cell")
+        raise BadData(f"{table.place(int(bad[0]), name)}: {values[bad[0]]} is no whole number of milliseconds; correct the cell")
     return values.astype(np.int64)
 
 

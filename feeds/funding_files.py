@@ -111,7 +111,7 @@ def _read(path: Path) -> Iterator[_Settlements]:
     for bad, says in ((~np.isfinite(rates), "is no number"), (np.abs(rates) > 1, "is above 1: rates are fractions of the notional")):
         if bad.any():
             row = int(np.argmax(bad))
-            raise BadData(f"{table.place(row, rate_name)}: the rate {rates[row]!r} {says}; correct or remove the row")
+            raise BadData(f"{table.place(row, rate_name)}: the rate {rates[row]} {says}; correct or remove the row")
     venue_name, symbol_name = table.find("venue", "exchange"), table.find(*SYMBOL_COLUMNS)
     venues = texts(table, venue_name) if venue_name else [""] * table.rows
     symbols = texts(table, symbol_name) if symbol_name else [symbol_of(path)] * table.rows

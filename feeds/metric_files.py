@@ -14,7 +14,7 @@ import pyarrow as pa
 from feeds import times
 from feeds.errors import BadData
 from feeds.events import Metric
-from feeds.files import Floats, Ints, Table, find_files, instants, numbers, read_table, texts, time_column
+from feeds.files import Floats, Ints, Table, find_files, instants, is_number, numbers, read_table, texts, time_column
 from feeds.instruments import symbol_for
 from feeds.metric_names import NETS, RESERVED, metric_name, snake
 
@@ -138,7 +138,7 @@ class MetricFile:
         values = numbers(table, name)
         if np.isinf(values).any():
             row = int(np.argmax(np.isinf(values)))
-            raise BadData(f"{table.place(row, name)}: {values[row]!r} is no number; correct the cell or leave it empty")
+            raise BadData(f"{table.place(row, name)}: {values[row]} is no number; correct the cell or leave it empty")
         return values
 
     def _add(self, table: Table, asset: str | None, part: _Observations) -> None:
@@ -182,9 +182,9 @@ def _numeric(table: Table, name: str) -> bool:
     try:
         return not np.isnan(numbers(table, name)).all()
     except BadData:
-        first = next((cell for cell in texts(table, name) if cell), "")
-        if first[:1].isdigit() or first[:1] in "-+.":
-            raise
+        cells = [cell for cell in texts(table, name) if cell]
+        if 2 * sum(map(is_number, cells)) > len(cells):
+            raise  # numbers, and a cell that is broken
         return False
 
 

@@ -153,5 +153,5 @@ def _scores(table: Table) -> Floats:
     wrong = np.abs(scores) > 1
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise BadData(f"{table.place(row, name)}: the sentiment {scores[row]!r} is outside -1 .. 1; rescale the column")
+        raise BadData(f"{table.place(row, name)}: the sentiment {scores[row]} is outside -1 .. 1; rescale the column")
     return scores
