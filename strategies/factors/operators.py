@@ -78,7 +78,7 @@ def _before(p: Params) -> int:
 
 
 def _rows(blocks: int) -> Bars:
-    return lambda p: blocks * (int(p[0]) + 1)
+    return lambda p: blocks * (int(p[0]) + 2)
 
 
 def _call(op: str, *args: "Node | Number") -> "Node":
@@ -102,10 +102,11 @@ def made(name: str, series: int, says: str, means: "Callable[[tuple[Node, ...], 
 
 
 def rolling(name: str, kernel: str, says: str, blocks: int, *, series: int = 1, unit: str = "same", aliases: tuple[str, ...] = (),
-            least: int = 1, commutes: bool = False, source: str = "pandas rolling, min_periods = window") -> Operator:  # fmt: skip
-    """A window of block-anchored merges; `blocks` quantities are kept."""
+            least: int = 1, commutes: bool = False, want: float = 0.0,
+            source: str = "pandas rolling, min_periods = window") -> Operator:  # fmt: skip
+    """A window of block-anchored merges; `blocks` quantities are kept; `want` is f[0] of a kernel that serves several rows."""
     return Operator(name, series, says, source, window(least), aliases, unit, kernel, _before, _before, _first, _rows(blocks),
-                    commutes=commutes)  # fmt: skip
+                    lambda p: (want,), commutes)  # fmt: skip
 
 
 def across(name: str, kernel: str, says: str, *, unit: str = "rate", state: int = 0, params: tuple[Param, ...] = (),
@@ -184,21 +185,22 @@ OVER_TIME = (
          means=lambda a, p: _call("sub", _call("div", a[0], _call("delay", a[0], p[0])), 1.0)),
     rolling("ts_sum", "windows.total", "sum", 1, aliases=("sum", "rolling_sum")),
     rolling("ts_mean", "windows.mean", "mean", 1, aliases=("mean", "ma", "sma", "rolling_mean")),
-    rolling("ts_std", "moments.deviation", "sample standard deviation (ddof 1)", 2, least=2,
+    rolling("ts_std", "moments.spread", "sample standard deviation (ddof 1)", 2, least=2,
             aliases=("std", "stddev", "ts_stddev", "rolling_std")),
-    rolling("ts_var", "moments.variance", "sample variance (ddof 1)", 2, unit="square", aliases=("var", "variance"), least=2),
-    rolling("ts_min", "windows.smallest", "smallest", 1, aliases=("tsmin", "rolling_min")),
-    rolling("ts_max", "windows.largest", "largest", 1, aliases=("tsmax", "rolling_max")),
-    rolling("ts_argmin", "windows.place_of_smallest", "place of the smallest: 1 is the oldest bar, window the newest; the first of equals",
-            2, unit="time", aliases=("argmin",), source="Qlib IdxMin"),
-    rolling("ts_argmax", "windows.place_of_largest", "place of the largest: 1 is the oldest bar, window the newest; the first of equals",
-            2, unit="time", aliases=("argmax",), source="Qlib IdxMax"),
+    rolling("ts_var", "moments.spread", "sample variance (ddof 1)", 2, want=1.0, unit="square", aliases=("var", "variance"), least=2),
+    rolling("ts_min", "windows.extreme", "smallest", 1, want=-1.0, aliases=("tsmin", "rolling_min")),
+    rolling("ts_max", "windows.extreme", "largest", 1, want=1.0, aliases=("tsmax", "rolling_max")),
+    rolling("ts_argmin", "windows.place_of_extreme", "place of the smallest: 1 is the oldest bar, window the newest; the first of equals",
+            2, want=-1.0, unit="time", aliases=("argmin",), source="Qlib IdxMin"),
+    rolling("ts_argmax", "windows.place_of_extreme", "place of the largest: 1 is the oldest bar, window the newest; the first of equals",
+            2, want=1.0, unit="time", aliases=("argmax",), source="Qlib IdxMax"),
     Operator("ts_rank", 1, "percentile of the newest value in its window, in (0, 1], ties averaged", "pandas rolling rank, pct",
              window(), ("rank", "tsrank"), "rate", "order.rank", _before, _before, _first, lambda p: 2),
-    rolling("ts_zscore", "moments.score", "(a - ts_mean) / ts_std; NaN where all are equal", 2, unit="rate", aliases=("zscore",), least=2),
-    rolling("ts_corr", "moments.correlation", "Pearson correlation, held within [-1, 1]; NaN where one side is constant", 5, series=2,
-            unit="rate", aliases=("corr", "correlation"), least=2, commutes=True),
-    rolling("ts_cov", "moments.covariance", "sample covariance (ddof 1)", 5, series=2, unit="product",
+    rolling("ts_zscore", "moments.spread", "(a - ts_mean) / ts_std; NaN where all are equal", 2, want=2.0, unit="rate",
+            aliases=("zscore",), least=2),
+    rolling("ts_corr", "moments.together", "Pearson correlation, held within [-1, 1]; NaN where one side is constant", 5, want=1.0,
+            series=2, unit="rate", aliases=("corr", "correlation"), least=2, commutes=True),
+    rolling("ts_cov", "moments.together", "sample covariance (ddof 1)", 5, series=2, unit="product",
             aliases=("cov", "covariance"), least=2, commutes=True),
     made("ts_count", 1, "how many of the last `window` bars a is non-zero in: ts_sum(a != 0, window)", params=window(), aliases=("count",),
          means=lambda a, p: _call("ts_sum", _call("ne", a[0], 0.0), p[0])),

@@ -16,7 +16,8 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         now, first = float(t + i), float(t + i - w)
         for s in range(width):
-            unknown[s] = unknown[s] if x[s] == x[s] else now
+            last = unknown[s] if unknown[s] == unknown[s] else now - 1.0  # before the beginning nothing is known
+            unknown[s] = last if x[s] == x[s] else now
         if width <= NARROW:
             for s in range(width):
                 counts[s] = float(count_back(p, mem, t + i, x[s], s, width))

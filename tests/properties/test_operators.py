@@ -1,0 +1,195 @@
+"""Laws over the whole operator table: any cut, any universe, any company, gaps, restarts; and the values themselves."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from strategies.factors import Machine, Node, Program, call, compile_factors, field
+from strategies.factors.check import distinct
+from strategies.factors.operators import OPERATORS, Operator
+from tests.strategies.factors.oracle import ORACLE, evaluate
+
+Array = NDArray[np.float64]
+
+FIELDS = ("open", "high", "low", "close", "volume")
+SERIES = ("close", "volume", "open")
+WINDOWS = (1, 2, 3, 7, 30)
+BARS = 160
+FIRST = 28_400_003
+ROWS = [row for row in OPERATORS.values() if row.means is None]
+FORGETTING = {row.name for row in ROWS if row.warm_up((20, 20)) != row.look_back((20, 20))}
+
+
+def examples(row: Operator) -> dict[str, Node]:
+    """Each operator over prices, over their changes and, where it has a window, over several."""
+    prices = tuple(field(name) for name in SERIES)
+    changes = tuple(call("sub", call("div", p, call("delay", p, 1)), 1.0) for p in prices)
+    if row.name == "pow":
+        near_one = call("div", prices[0], 100.0)
+        return {f"pow_{n}": call("pow", near_one, n) for n in (-4.0, -1.0, -0.5, 0.0, 0.3, 0.5, 2.0, 3.7)} | {
+            "pow": call("pow", *changes[:2])
+        }
+    whole = [p for p in row.params if p.whole]
+    sizes = [w for w in WINDOWS if w >= whole[0].least] if whole else [0]
+    made = {}
+    for size in sizes:
+        params = [size if p.whole else {"low": -0.004, "high": 0.003, "to": 2.0}[p.name] for p in row.params]
+        for name, series in (("prices", prices), ("changes", changes)):
+            made[f"{row.name}_{size}_{name}"] = call(row.name, *series[: row.series], *params)
+    return made
+
+
+ALL = {name: node for row in ROWS for name, node in examples(row).items()}
+CROSS = {name for name, node in ALL.items() if any(n.op in OPERATORS and OPERATORS[n.op].cross for n in distinct([node]))}
+
+
+def market(symbols: int, bars: int = BARS, gaps: float = 0.02, seed: int = 1) -> Array:
+    """float64[T, 5, S]: prices with ties and flat stretches, gaps, a symbol that lists late."""
+    rng = np.random.default_rng(seed)
+    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.01, (bars, symbols)), axis=0)), 1)
+    close[bars // 2 : bars // 2 + 12] = close[bars // 2]
+    open_ = np.round(close * np.exp(rng.normal(0, 0.003, close.shape)), 1)
+    volume = np.round(np.exp(rng.normal(3, 1, close.shape)))
+    block = np.stack([open_, np.maximum(open_, close), np.minimum(open_, close), close, volume], axis=1)
+    block[np.broadcast_to(rng.random((bars, 1, symbols)) < gaps, block.shape)] = np.nan
+    if symbols > 1:
+        block[: bars // 5, :, -1] = np.nan
+    return block
+
+
+def compiled(factors: dict[str, Node] = ALL) -> Program:
+    return compile_factors(factors, timeframe=60_000, fields=FIELDS)
+
+
+def run(block: Array, cuts: tuple[int, ...] = (), factors: dict[str, Node] = ALL, first: int = FIRST) -> Array:
+    machine = Machine(compiled(factors), block.shape[2])
+    edges = [0, *cuts, len(block)]
+    return np.concatenate([machine.run(block[a:b], first + a) for a, b in pairwise(edges)])
+
+
+def same(a: Array, b: Array) -> bool:
+    """Equal bits; one NaN is as good as another."""
+    return bool(((a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))).all())
+
+
+def differing(a: Array, b: Array, names: list[str]) -> list[str]:
+    return [name for i, name in enumerate(names) if not same(np.ascontiguousarray(a[:, i]), np.ascontiguousarray(b[:, i]))]
+
+
+def test_every_operator_has_an_oracle() -> None:
+    assert {row.name for row in ROWS} == set(ORACLE)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.params and row.params[0].whole], ids=lambda row: row.name)
+def test_first_value_comes_after_look_back_and_not_before(row: Operator) -> None:
+    block = market(3, gaps=0.0)[:, :, :2]
+    block += np.random.default_rng(5).normal(0, 0.01, block.shape)  # no ties, no flat stretch
+    for name, node in examples(row).items():
+        values = run(block, factors={name: node})[:, 0]
+        assert np.isnan(values[: node.look_back]).all(), name
+        assert not np.isnan(values[node.look_back :]).any(), name
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_values_agree_with_the_definition(row: Operator) -> None:
+    block = market(9)
+    data = {name: block[:, i] for i, name in enumerate(FIELDS)}
+    factors = examples(row)
+    result = run(block, factors=factors)
+    for i, (name, node) in enumerate(factors.items()):
+        expected = evaluate(node, data)
+        assert (np.isnan(result[:, i]) == np.isnan(expected)).all(), name
+        np.testing.assert_allclose(result[:, i], expected, rtol=1e-9, atol=1e-9 * np.nanmax(np.abs(expected), initial=1e-30), err_msg=name)
+
+
+@pytest.mark.parametrize("symbols", [1, 2, 9, 50])
+def test_bar_by_bar_gives_the_bits_of_one_block(symbols: int) -> None:
+    block = market(symbols)
+    assert differing(run(block), run(block, tuple(range(1, len(block)))), list(ALL)) == []
+
+
+@settings(max_examples=25)
+@given(cuts=st.sets(st.integers(1, BARS - 1), max_size=12), symbols=st.sampled_from([1, 3]), seed=st.integers(0, 3))
+def test_any_cut_into_blocks_gives_the_same_bits(cuts: set[int], symbols: int, seed: int) -> None:
+    block = market(symbols, seed=seed, gaps=0.05)
+    assert differing(run(block), run(block, tuple(sorted(cuts))), list(ALL)) == []
+
+
+@pytest.mark.parametrize("symbols", [1, 9])
+def test_a_restored_machine_continues_with_the_same_bits(symbols: int) -> None:
+    block, program = market(symbols), compiled()
+    whole = run(block)
+    for cut in (1, 63, 64, 100):
+        before = Machine(program, symbols)
+        before.run(block[:cut], FIRST)
+        after = Machine(program, symbols)
+        after.restore(before.save())
+        assert after.bar == FIRST + cut
+        assert after.save() == before.save()
+        assert differing(after.run(block[cut:], FIRST + cut), whole[cut:], list(ALL)) == []
+
+
+@settings(max_examples=12)
+@given(cut=st.integers(1, BARS - 1), poison=st.sampled_from([np.nan, 1e30, -1e30, np.inf, 0.0]))
+def test_what_stands_after_a_bar_changes_nothing_at_it(cut: int, poison: float) -> None:
+    block = market(2)
+    poisoned = block.copy()
+    poisoned[cut:] = poison
+    assert differing(run(block)[:cut], run(poisoned)[:cut], list(ALL)) == []
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, 1e300])
+def test_a_bad_bar_is_gone_when_it_leaves_the_window(poison: float) -> None:
+    windowed = {name: node for name, node in ALL.items() if node.op not in FORGETTING}
+    reach = max(node.look_back for node in windowed.values()) + 1
+    block = market(2)
+    bad = block.copy()
+    bad[40] = poison
+    assert differing(run(block, factors=windowed)[40 + reach :], run(bad, factors=windowed)[40 + reach :], list(windowed)) == []
+
+
+@pytest.mark.parametrize("start", [1, 29, 30, 31])
+def test_a_late_start_gives_the_same_bits_after_its_warm_up(start: int) -> None:
+    windowed = {name: node for name, node in ALL.items() if node.op not in FORGETTING}
+    warm = max(node.warm_up for node in windowed.values())
+    block = market(2)
+    late = run(block[start:], factors=windowed, first=FIRST + start)
+    assert differing(late[warm:], run(block, factors=windowed)[start + warm :], list(windowed)) == []
+
+
+@pytest.mark.parametrize("name", sorted(FORGETTING))
+def test_recursive_operators_forget_where_they_began_within_their_warm_up(name: str) -> None:
+    for size in (1, 2, 14):
+        node = call(name, field("close"), size)
+        block = market(2, bars=node.warm_up + 60)
+        late = run(block[40:], factors={"x": node}, first=FIRST + 40)[node.warm_up :]
+        np.testing.assert_allclose(late, run(block, factors={"x": node})[40 + node.warm_up :], rtol=1e-11)
+
+
+def test_a_symbol_has_the_same_bits_in_any_universe() -> None:
+    own = {name: node for name, node in ALL.items() if name not in CROSS}
+    block = market(50)
+    whole = run(block, factors=own)
+    for symbol in (0, 7, 49):
+        alone = run(np.ascontiguousarray(block[:, :, symbol : symbol + 1]), factors=own)
+        assert differing(alone, whole[:, :, symbol : symbol + 1], list(own)) == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_factor_has_the_same_bits_alone_and_in_company(row: Operator) -> None:
+    block, names = market(9), list(ALL)
+    whole = run(block)
+    for name, node in examples(row).items():
+        assert same(np.ascontiguousarray(run(block, factors={name: node})[:, 0]), np.ascontiguousarray(whole[:, names.index(name)])), name
+
+
+def test_an_unknown_symbol_leaves_the_others_as_they_are() -> None:
+    block = market(9)
+    more = np.concatenate([block, np.full((BARS, len(FIELDS), 3), np.nan)], axis=2)
+    names = [name for name in ALL if not name.startswith("is_nan")]
+    factors = {name: ALL[name] for name in names}
+    assert differing(run(block, factors=factors), np.ascontiguousarray(run(more, factors=factors)[:, :, :9]), names) == []
