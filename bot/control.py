@@ -40,6 +40,8 @@ class Ordered(msgspec.Struct, frozen=True):
 class Commands:
     """The commands in a store as a feed."""
 
+    name = "commands"
+
     def __init__(
         self, path: str | Path, *, poll_ms: Millis = POLL_MS, clock: Clock = now, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
@@ -53,7 +55,7 @@ class Commands:
         """
         conn = _connect(self._path)
         try:
-            conn.execute(_VOID, (self._clock(), *(verb.value for verb in _OUTLIVE)))
+            self._void(conn)
             last = 0
             while True:
                 rows = conn.execute(
@@ -64,6 +66,12 @@ class Commands:
                 await self._sleep(self._poll_ms / 1000)
         finally:
             conn.close()
+
+    def _void(self, conn: sqlite3.Connection) -> None:
+        try:
+            conn.execute(_VOID, (self._clock(), *(verb.value for verb in _OUTLIVE)))
+        except sqlite3.OperationalError as error:
+            raise _wrong(error, self._path) from error
 
 
 def order_command(

@@ -93,7 +93,8 @@ class Reader:
         """Decisions that match, in order of their numbers. `since` and `until` are bar closes, both included; a merged row matches
         when any of its bars does."""
         where, values = _where(run, {"symbol =": symbol, "side =": side, "reason =": reason, "until_ms >=": since, "bar_ms <=": until})
-        order = f"ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT {-1 if limit is None else int(limit)}"
+        key = "seq" if symbol is None else "bar_ms"  # the same order, by the index that the symbol is in
+        order = f"ORDER BY {key} {'DESC' if newest_first else 'ASC'} LIMIT {-1 if limit is None else int(limit)}"
         for row in self._conn.execute(f"SELECT {_DECISION} FROM decisions {where} {order}", values):
             yield rows.decision_row_of(row)
 
