@@ -54,8 +54,8 @@ format: .venv/.dev  ## ruff's fixes and layout
 	@$(PY) -m ruff check --fix --quiet .
 	@$(PY) -m ruff format --quiet .
 
-docs: .venv/.dev  ## the generated parts of config.toml and docs/config.md
-	@$(PY) -m bot.config.docs
+docs: .venv/.dev  ## the generated pages: config.toml, docs/config.md, events.md, commands.md
+	@$(PY) -m docs.make
 
 bench: .venv/.warm  ## bars a second
 	@$(PY) -m bench.replay $(ARGS)

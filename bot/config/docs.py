@@ -1,12 +1,8 @@
-"""What the settings look like elsewhere: a commented config.toml, docs/config.md, and the JSON Schema. All made from the structs.
-
-`python -m bot.config.docs` writes config.toml and docs/config.md of the repository.
-"""
+"""What the settings look like elsewhere: a commented config.toml, docs/config.md, and the JSON Schema. All made from the structs."""
 
 import textwrap
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
@@ -212,14 +208,3 @@ def _plain(value: Any) -> Any:
         case tuple():
             return [_plain(item) for item in value]
     return value
-
-
-def main() -> None:
-    """Write the generated files of the repository."""
-    root = Path(__file__).resolve().parents[2]
-    (root / "config.toml").write_text(default_text(), encoding="utf-8")
-    (root / "docs" / "config.md").write_text(markdown(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
