@@ -174,9 +174,8 @@ def _check(equity: Array, timeframe: int, start: float, gross: Array | None, tra
         raise ValueError(f"timeframe is {timeframe} ms; a bar has a length")
     bad = np.flatnonzero(~np.isfinite(equity))
     if bad.size or not math.isfinite(start):
-        raise ValueError(
-            f"equity is not known at bar {int(bad[0]) if bad.size else 'before the first'}; mark every position at every close"
-        )
+        place = f"bar {int(bad[0])}" if bad.size else "the start"
+        raise ValueError(f"equity is not known at {place}; mark every position at every close")
     for name, values in (("gross", gross), ("traded", traded)):
         if values is not None and (values.shape != equity.shape or not np.isfinite(values).all()):
             raise ValueError(f"{name} must be finite and as long as equity ({equity.shape[0]} bars), it is {values.shape}")
