@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if "_SLUICE_COMPLETE" in os.environ:  # the shell asks how a word could go on
             sluice.main(args=words, prog_name="sluice")
-        with sluice.make_context("sluice", words) as context:
+        with sluice.make_context("sluice", list(words), obj=tuple(words)) as context:
             code = sluice.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

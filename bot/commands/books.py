@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from bot.commands import look, options
+from bot.events import Purpose
 from bot.render import Out, ago, clock, money, number, plain, when
 from feeds import times
 
+DECIDED = {Purpose.ENTRY, Purpose.EXIT, Purpose.FLIP}  # orders that follow from a decision, not from a fill or a limit
 symbol_option = click.option("--symbol", metavar="SYMBOL", help="Only this symbol.")
 since_option = click.option("--since", type=look.Since(), metavar="6h|TIME", help="Back from the newest bar close, or from an instant on.")
 limit_option = click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the newest N.")
@@ -29,7 +31,7 @@ def positions(*, everything: bool, run_name: str, config_file: Path | None, stor
     rows = [
         (
             row.symbol, f"{row.quantity:+f}", number(round(row.entry, 8)), money(row.realised), money(row.fees), money(row.funding),
-            money(row.net), "-" if row.opened_ms is None else when(row.opened_ms, now),
+            money(row.net), "-" if row.opened_ms is None else f"{clock(row.opened_ms)} ({ago(row.opened_ms, now)})",
         )
         for row in held
     ]  # fmt: skip
@@ -57,7 +59,7 @@ def orders(
         (
             clock(o.at), o.symbol, o.side.value, o.type.value, number(o.quantity), number(o.filled),
             number(o.trigger if o.price is None and o.trigger is not None else o.price or o.reference), o.purpose.value, o.status.value,
-            f"D-{o.cause}" if o.bar_ms else f"#{o.cause}", o.id,
+            f"D-{o.cause}" if o.purpose in DECIDED else f"#{o.cause}", o.id,
         )
         for o in found
     ]  # fmt: skip

@@ -57,7 +57,7 @@ def factor_problems(loaded: "Loaded") -> list[str]:
         try:
             parse(text, dialect=strategy.dialect, timeframe=timeframe, fields=fields)
         except FactorError as error:
-            if error.code != "E_NAME" or error.suggestion:
+            if error.code != "unknown_name" or error.suggestion:
                 found += setting.refused(loaded, name, error).lines
     return found
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from strategies.events import Reason, Side
 
 if TYPE_CHECKING:
     from bot.store.reader import Reader
-    from bot.store.rows import Consequences, DecisionRow, RunRow
+    from bot.store.rows import Consequences, DecisionRow, OrderRow, RunRow
 
 FROM = {
     "price_momentum": "candles",
@@ -26,6 +27,7 @@ FROM = {
     "onchain_flow": "exchange flows",
     "whale_accumulation": "balances of large holders",
 }
+ATTACHED = r"-?[a-z]+"  # what the id of an order carries behind that of the entry it protects
 EXAMPLES = ("sluice explain last", "sluice explain D-20931", "sluice explain BTCUSDT@2024-03-04T12:45Z --json")
 
 
@@ -42,7 +44,7 @@ def explain(*, what: str, run_name: str, config_file: Path | None, store_file: P
     with look.store_of(config_file, store_file) as reader:
         run = reader.run(run_name)
         row = find(reader, run, what)
-        followed = reader.caused(run.id, row.seq)
+        followed = consequences(reader, run.id, row.seq)
     document = document_of(run, row, followed)
     out.answer(document, told(run, row, followed, out))
 
@@ -88,7 +90,8 @@ def _numbered(reader: "Reader", run: "RunRow", seq: int) -> "DecisionRow":
         if not inside:
             raise
         names = ", ".join(f"D-{row.seq} ({row.first.symbol})" for row in inside)
-        raise NotFound(f"D-{seq} is no row of its own in run {run.id}: it repeated one of {names}.  Explain that, or SYMBOL@TIME") from None
+        said = f"run {run.id} has no decision D-{seq} of its own: it repeats {names}, or is another event"
+        raise NotFound(f"{said}.  Explain one of those, or SYMBOL@TIME") from None
 
 
 def _before(reader: "Reader", run: "RunRow", symbol: str, seq: int) -> "DecisionRow | None":
@@ -111,25 +114,40 @@ def _at(reader: "Reader", run: "RunRow", symbol: str, instant: int | None) -> "D
 
 
 def _of_order(reader: "Reader", run: "RunRow", name: str) -> "DecisionRow":
-    """The decision behind an order, or behind the order that a stop was attached to."""
-    wanted, missing = name, None
-    while wanted:
-        try:
-            row = reader.decision_of(run.id, wanted)
-        except NotFound as error:
-            missing = missing or error
-            wanted = wanted.rpartition("-")[0]
-            continue
-        if row is None:
-            order = reader.order(run.id, wanted)
-            raise NotFound(
-                f"order {wanted} ({order.symbol} {order.purpose.value}) came from no decision: the operator or a limit wanted it, event "
-                f"#{order.cause} at {times.iso(order.at)}.  See: sluice status, sluice orders"
-            )
-        return row
-    raise NotFound(
-        f"run {run.id} has no decision or order {plain(name)!r}.  Write D-20931, an order's id, {run.symbols[0]}@TIME, or last"
-    ) from missing
+    """The decision behind an order, or behind the order that a stop or a target was attached to."""
+    order = _order(reader, run, name)
+    row = reader.decision_of(run.id, order.id)
+    attached = re.fullmatch("(.+)" + ATTACHED, order.id)
+    if row is None and attached:
+        order = _order(reader, run, attached[1])
+        row = reader.decision_of(run.id, order.id)
+    if row is None:
+        said = f"order {order.id} ({order.symbol} {order.purpose.value}) came from no decision: the operator or a limit wanted it"
+        raise NotFound(f"{said}, event #{order.cause} at {times.iso(order.at)}.  See: sluice status, sluice orders")
+    return row
+
+
+def _order(reader: "Reader", run: "RunRow", name: str) -> "OrderRow":
+    try:
+        return reader.order(run.id, name)
+    except NotFound:
+        said = f"run {run.id} has no decision or order {plain(name)!r}"
+        raise NotFound(f"{said}.  Write D-20931, an order's id, {run.symbols[0]}@TIME, or last") from None
+
+
+def consequences(reader: "Reader", run: str, seq: int) -> "Consequences":
+    """All that followed: also the stops and targets that came with a fill, and what became of those."""
+    whole = reader.caused(run, seq)
+    known = {row.seq for row in whole.updates} | {row.seq for row in whole.fills}
+    for order in list(whole.orders):
+        for other in reader.orders(run, symbol=order.symbol):
+            if other.id != order.id and re.fullmatch(re.escape(order.id) + ATTACHED, other.id):
+                whole.orders.append(other)
+                whole.updates.extend(row for row in reader.updates(run, other.id) if row.seq not in known)
+                whole.fills.extend(row for row in reader.fills_of(run, other.id) if row.seq not in known)
+    whole.updates.sort(key=lambda row: row.seq)
+    whole.fills.sort(key=lambda row: row.seq)
+    return whole
 
 
 def parts(row: "DecisionRow") -> float:
@@ -141,12 +159,13 @@ def because(run: "RunRow", row: "DecisionRow") -> str:
     """The reason in words, with the thresholds of the run."""
     strategy = json.loads(run.config or "{}").get("strategy", {})
     entry, least = (float(strategy.get(name, default)) for name, default in (("entry_threshold", 0.3), ("min_confidence", 0.5)))
-    return {
+    words = {
         Reason.ABOVE_ENTRY: f"score > {entry:.2f}, confidence > {least:.2f}",
         Reason.BELOW_ENTRY: f"score < -{entry:.2f}, confidence > {least:.2f}",
         Reason.WEAK_SCORE: f"|score| <= {entry:.2f}",
         Reason.LOW_CONFIDENCE: f"confidence <= {least:.2f}",
-    }.get(row.first.reason, MEANS[row.first.reason.value])
+    }
+    return words.get(row.first.reason) or MEANS[row.first.reason.value]
 
 
 def sources(run: "RunRow") -> dict[str, str]:
@@ -171,8 +190,8 @@ def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> 
         ],
         "contributions_sum": parts(row),
         "stretch": {"bars": row.bars, "until_ms": row.until_ms, "last_score": row.last_score}, "digest": first.digest, "chain": row.chain,
-        "orders": followed.orders, "updates": followed.updates, "fills": followed.fills, "refusals": followed.refusals,
-        "cancels": followed.cancels,
+        "orders": followed.orders, "updates": followed.updates, "fills": [row.fill for row in followed.fills],
+        "refusals": [row.refusal for row in followed.refusals], "cancels": followed.cancels,
     }  # fmt: skip
 
 
@@ -188,7 +207,7 @@ def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out) 
         lines.append(f"repeated for {row.bars:,} bars until {clock(row.until_ms)}, last score {last}: what follows is its first bar")
     lines += ["", *_signals(run, row, out)]
     view = out.style(first.side.value, "bold") if first.side is not Side.HOLD else first.side.value
-    lines.append(f"score {signed(first.score)}  confidence {signed(first.confidence, 2).lstrip('+')}  -> {view} ({because(run, row)})")
+    lines.append(f"score {signed(first.score, 4)}  confidence {signed(first.confidence, 2).lstrip('+')}  -> {view} ({because(run, row)})")
     return [*lines, "", *_followed(row, followed)]
 
 

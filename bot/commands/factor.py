@@ -11,6 +11,7 @@ from bot.render import Out, pairs, plain
 
 if TYPE_CHECKING:
     from strategies.errors import FactorError
+    from strategies.factors.check import Unit
 
 
 @click.group()
@@ -67,18 +68,21 @@ def factors(text: str) -> dict[str, str]:
 
 
 def vocabulary(metrics: tuple[str, ...]) -> list[str]:
-    """The words that stand for inputs: those of every bar, and the metrics that were named."""
+    """The words that stand for inputs: those of every bar, the metrics known by name, and those that were named; NAME_z of each."""
     from feeds.bars import COLUMNS
+    from feeds.metric_names import KNOWN, NETS
     from strategies.signals import SLOW_FIELDS
+    from strategies.snapshot import TRAILING
 
-    return list(dict.fromkeys((*COLUMNS, *SLOW_FIELDS, *metrics)))
+    slow = dict.fromkeys((*KNOWN.values(), *(net[0] for net in NETS), *metrics))
+    return list(dict.fromkeys((*COLUMNS, *SLOW_FIELDS, *slow, *(name + TRAILING for name in slow))))
 
 
 def describe(name: str, text: str, timeframe: int, fields: list[str]) -> dict[str, Any]:  # Any: values of several kinds
     """What a factor is. Raises FactorError, with the factor's name and text in its notes."""
     from feeds.times import span_text
     from strategies.errors import FactorError
-    from strategies.factors import compile_factors
+    from strategies.factors import compile_factors, unit_of
     from strategies.factors import parse as read
 
     try:
@@ -90,14 +94,25 @@ def describe(name: str, text: str, timeframe: int, fields: list[str]) -> dict[st
     return {
         "name": name,
         "dialect": "sluice",
-        "canonical": str(node),
+        "canonical": node.text,
         "inputs": list(program.fields),
         "timeframe": span_text(timeframe),
         "warm_up": program.warm_up,
+        "unit": unit_text(unit_of(node)),
         "nodes": program.nodes,
         "state_bytes": program.state_bytes,
         "key": program.key,
     }
+
+
+def unit_text(unit: "Unit | None") -> str:
+    """`price`, `price x volume`, `price / volume`; `ratio` where everything cancels, `any` where a metric's unit is not known."""
+    if unit is None:
+        return "any"
+    powers = unit._asdict().items()
+    above = " x ".join(f"{name}^{power:g}" if power != 1 else name for name, power in powers if power > 0)
+    below = " ".join(f"/ {name}^{-power:g}" if power != -1 else f"/ {name}" for name, power in powers if power < 0)
+    return f"{above or ('1' if below else 'ratio')} {below}".strip()
 
 
 def refusal(error: "FactorError", text: str | None = None) -> str:
@@ -113,10 +128,9 @@ def refusal(error: "FactorError", text: str | None = None) -> str:
         if equals and text is None:
             name, text = head, _unquoted(rest)
     where = ":".join(part for part in (name, place) if part)
-    says = plain(error.args[0] if error.args else error)
-    code = getattr(error, "code", "")
-    meant = f"  Did you mean {plain(error.suggestion)!r}?" if getattr(error, "suggestion", "") else ""
-    lines = [f"{where}  {says}{f'  ({code})' if code else ''}{meant}".strip()]
+    says = plain(error.message)
+    hint = f"; {plain(error.suggestion)}" if error.suggestion else ""
+    lines = [f"{where}  {says}{hint}  ({error.code})".strip()]
     if text is not None and error.line and error.line <= len(text.splitlines()):
         lines += [f"{error.line:>5} | {text.splitlines()[error.line - 1]}", f"{'':>7} {' ' * (error.column - 1)}^"]
     return "\n".join(lines)

@@ -1,11 +1,11 @@
 """`sluice init`: a configuration to edit, and a place for secrets that nobody else can read."""
 
-import os
 from pathlib import Path
 
 import click
 
 from bot.commands import options
+from bot.commands.files import place
 from bot.errors import ConfigError
 from bot.render import Out
 
@@ -42,18 +42,3 @@ def init(profile: str, directory: Path, force: bool, as_json: bool) -> None:
     lines = [f"{target}  profile {profile}", f"{secrets}  {'mode 0600' if made else 'kept as it was'}"]
     lines += ["", "Next: sluice config check", "      sluice doctor", f"      sluice {'demo' if profile == 'demo' else 'paper'}"]
     out.answer({"profile": profile, "config": str(target), "secrets": str(secrets), "secrets_written": made}, lines)
-
-
-def place(target: Path, text: str, mode: int) -> None:
-    """Write the file whole or not at all; it is never readable with wider rights than `mode`, not even for a moment."""
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(target)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise

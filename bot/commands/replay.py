@@ -1,11 +1,15 @@
 """`sluice replay`: trade through history."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from bot.commands import options, setting
 from bot.commands.progress import progress
+from bot.commands.report import write_html
 from bot.render import Out
 
 EXAMPLES = (
@@ -53,15 +57,15 @@ def replay(
     }
     if not files["candles"]:
         raise click.UsageError("no candles: name files or directories with --candles, or in [replay] candles of the configuration")
-    with setting.pointing(loaded), progress("replay", "bars") as tell:
+    with kept_in(store, html) as books, setting.pointing(loaded), progress("replay", "bars") as tell:
         result = modes.replay(
             config, candles=files["candles"], funding=files["funding"], metrics=files["metrics"], news=files["news"],
-            symbols=symbols or None, timeframe=timeframe, start=start, stop=stop, store=store, seed=seed, step=step,
+            symbols=symbols or None, timeframe=timeframe, start=start, stop=stop, store=books, seed=seed, step=step,
             block=block or config.replay.block, progress=tell,
         )  # fmt: skip
-    if html is not None:
-        modes.write_report(result, html)
-        out.note(f"report: {html}")
+        if html is not None and books is not None:
+            write_html(books, result.run, html)
+            out.note(f"report: {html}")
     if as_json:
         out.document(result)
         return
@@ -69,3 +73,13 @@ def replay(
         f"sluice explain traded --store {store}" if store else "the same with --store runs.db, then: sluice explain traded --store runs.db"
     )
     out.say(*summary.lines(result, out), "", f"Next: {kept}")
+
+
+@contextmanager
+def kept_in(store: Path | None, html: Path | None) -> Iterator[Path | None]:
+    """Where the books are: the store that was named, or for the time that a report needs them a temporary one, or in memory."""
+    if store is not None or html is None:
+        yield store
+        return
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        yield Path(folder) / "replay.db"

@@ -50,8 +50,8 @@ def refused(loaded: "Loaded", name: str, error: "FactorError") -> "ConfigProblem
     """The refusal of a factor text as a problem of its configuration."""
     text = loaded.config.strategy.factors[name]
     at = error.column if error.line == 1 and "\n" not in text else 0
-    says = f"{error.args[0]} ({error.code})" if error.code else str(error.args[0])
-    return loaded.refuse(f"strategy.factors.{name}", says, error.suggestion or "", at)
+    hint = f"; {error.suggestion.rstrip('?.')}" if error.suggestion else ""
+    return loaded.refuse(f"strategy.factors.{name}", f"{error.message}{hint} ({error.code})", at=at)
 
 
 def store_path(loaded: "Loaded", named: Path | None) -> Path:

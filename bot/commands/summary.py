@@ -1,56 +1,86 @@
-"""What a run came to, as text: the same few lines at the end of replay, paper and demo."""
+"""What a run came to, as text: the same few lines at the end of replay, paper and demo. `sluice report` has all of it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bot.render import Out, clock, money, number, pairs, percent
+from bot.render import Out, ago, clock, money, pairs, percent, plain
+from feeds.times import span_text
 
-SHARES = {"total_return", "annual_return", "annualised_return", "volatility", "annual_volatility", "max_drawdown", "win_rate", "exposure"}
-MONEY = {"equity_start", "equity_end", "fees", "funding", "slippage"}
-COSTS = ("fees", "funding", "slippage")
-COUNTS = ("bars", "decisions", "orders", "fills")
+if TYPE_CHECKING:
+    from bot.results import ReplayResult
+
+SHARE, RATIO, COUNT, SPAN, MONEY = "share", "ratio", "count", "span", "money"
+# metric -> what it is called on the screen, and how it is written; docs/metrics.md has the formulas
+METRICS = (
+    ("total_return", "total return", SHARE),
+    ("annualised_return", "annualised return", SHARE),
+    ("volatility", "volatility, annualised", SHARE),
+    ("sharpe", "Sharpe", RATIO),
+    ("sortino", "Sortino", RATIO),
+    ("max_drawdown", "maximum drawdown", SHARE),
+    ("calmar", "Calmar", RATIO),
+    ("underwater_ms", "longest under water", SPAN),
+    ("win_rate", "win rate of bars", SHARE),
+    ("profit_factor", "profit factor of bars", RATIO),
+    ("ic", "information coefficient", RATIO),
+    ("ic_t", "its t statistic", RATIO),
+    ("trades", "round trips", COUNT),
+    ("win_rate_trades", "win rate of trips", SHARE),
+    ("profit_factor_trades", "profit factor of trips", RATIO),
+    ("average_trade", "average trip", MONEY),
+    ("time_in_market", "time in the market", SHARE),
+    ("exposure", "mean exposure", SHARE),
+    ("turnover", "turnover a day", RATIO),
+    ("num_periods", "periods", COUNT),
+)
 
 
-def lines(result: Any, out: Out) -> list[str]:  # Any: ReplayResult and PaperResult, by the names that they share
-    """A readable account of a result: where it is kept, what happened, what it cost, how good it was."""
-    rows = [("run", str(result.run))]
-    start, stop = getattr(result, "start", None), getattr(result, "stop", None)
-    if start is not None and stop is not None:
-        rows.append(("span", f"{clock(start)} .. {clock(stop)}"))
-    rows.append(("settled", "  ".join(f"{getattr(result, name):,} {name}" for name in COUNTS if hasattr(result, name))))
-    rows.append(("equity", _equity(result, out)))
-    rows.append(
-        ("costs", "  ".join(f"{name} {money(getattr(result, name))}" for name in ("fees", "funding", "slippage") if hasattr(result, name)))
-    )
-    if hasattr(result, "seconds"):
-        rows.append(("took", f"{result.seconds:.2f} s, {result.bars_per_second:,.0f} bars/s"))
-    if hasattr(result, "digest"):
-        rows.append(("digest", str(result.digest)))
+def lines(result: "ReplayResult", out: Out) -> list[str]:
+    """A readable account of a result: what was traded, what happened, what it cost, how good it was."""
+    market = f"{' '.join(result.symbols)}, {span_text(result.timeframe)} bars{', SYNTHETIC' if result.synthetic else ''}"
+    rows = [
+        ("run", f"{result.run}  {result.mode}"),
+        ("market", market),
+        ("span", f"{clock(result.start)} .. {clock(result.stop)}"),
+        ("settled", f"{result.bars:,} bars, {result.decisions:,} decisions, {result.orders:,} orders, {result.fills:,} fills"),
+        ("refused", f"{result.refusals:,}"),
+        ("costs", f"fees {money(result.fees)}  funding {money(result.funding)}  slippage {money(result.slippage)}"),
+        ("took", f"{result.seconds:.2f} s, {result.bars_per_second:,.0f} bars/s"),
+        ("digest", result.digest),
+    ]
     text = pairs(rows)
-    metrics = getattr(result, "metrics", None) or {}
-    if metrics:
-        text += ["", *out.table(("METRIC", "VALUE"), [(name, shown(name, value)) for name, value in metrics.items()], right=(1,))]
-    return text + [out.style(f"warning: {line}", "yellow") for line in map(str, getattr(result, "warnings", ()))]
+    text.insert(5, f"equity   {_equity(result, out)}")
+    return [*text, "", *metrics(result.metrics), *(out.style(f"warning: {plain(line, 1000)}", "yellow") for line in result.warnings)]
 
 
-def shown(name: str, value: object) -> str:
-    """A metric as its unit wants it: shares in percent, counts whole, ratios with three digits."""
-    if value is None:
+def metrics(figures: Mapping[str, Any]) -> list[str]:  # Any: numbers, and None where one cannot be had
+    """The main metrics in two columns."""
+    shown = [(label, value(figures[name], kind)) for name, label, kind in METRICS if name in figures]
+    half = (len(shown) + 1) // 2
+    left, right = shown[:half], [*shown[half:], ("", "")]
+    return [f"{a:<24}{x:>12}    {b:<24}{y:>12}".rstrip() for (a, x), (b, y) in zip(left, right, strict=False)]
+
+
+def value(figure: float | None, kind: str) -> str:
+    """A metric as its kind is written; a dash where it cannot be had."""
+    if figure is None or figure != figure:
         return "-"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if not isinstance(value, float | Decimal):
-        return str(value)
-    if name in SHARES:
-        return percent(float(value))
-    if name in MONEY:
-        return money(value)
-    return "." if value != value else number(round(float(value), 4))
+    match kind:
+        case "share":
+            return percent(figure)
+        case "count":
+            return f"{figure:,.0f}"
+        case "span":
+            return ago(0, int(figure)).removesuffix(" ago")
+        case "money":
+            return money(figure)
+        case _:
+            return f"{figure:,.3f}"
 
 
-def _equity(result: Any, out: Out) -> str:  # Any: as above
+def _equity(result: "ReplayResult", out: Out) -> str:
     start, end = Decimal(result.equity_start), Decimal(result.equity_end)
     change = end - start
     share = f" ({float(change / start) * 100:+.2f}%)" if start else ""
-    text = f"{change:+,.2f}{share}"
-    return f"{money(start)} -> {money(end)}  {out.style(text, 'green' if change >= 0 else 'red')}"
+    return f"{money(start)} -> {money(end)}  {out.style(f'{change:+,.2f}{share}', 'green' if change >= 0 else 'red')}"

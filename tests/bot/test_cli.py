@@ -65,7 +65,9 @@ CODES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "code"), CODES, ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value))
+@pytest.mark.parametrize(
+    ("error", "code"), CODES, ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value)
+)
 def test_every_kind_of_failure_has_its_exit_code(raising, capsys, error: BaseException, code: int) -> None:  # type: ignore[no-untyped-def]
     raising(error)
     assert main(["runs"]) == code
@@ -128,7 +130,13 @@ def test_help_answers_within_its_time() -> None:
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    done = subprocess.run(f"{sys.executable} -m bot --help | true; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", capture_output=True, text=True)  # noqa: S602
+    done = subprocess.run(
+        f"{sys.executable} -m bot --help | true; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )  # noqa: S602
     assert done.stderr == ""
     assert done.stdout.strip() == "0"
 

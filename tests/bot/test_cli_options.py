@@ -40,7 +40,9 @@ def test_times_and_durations_are_milliseconds() -> None:
     assert said == "((), 1704067200000, 900000)\n"
 
 
-@pytest.mark.parametrize(("words", "says"), [(["--at", "yesterday"], "'yesterday' is not a time"), (["--every", "5"], "'5' is not a duration")])
+@pytest.mark.parametrize(
+    ("words", "says"), [(["--at", "yesterday"], "'yesterday' is not a time"), (["--every", "5"], "'5' is not a duration")]
+)
 def test_a_wrong_time_is_refused_with_a_way_to_write_it(words: list[str], says: str) -> None:
     result = CliRunner().invoke(it, words)
     assert result.exit_code == 2

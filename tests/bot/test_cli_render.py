@@ -50,7 +50,14 @@ def test_a_megabyte_of_escapes_is_cut_before_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("age", "text"),
-    [(0, "0s ago"), (59 * SECOND, "59s ago"), (3 * MINUTE, "3m ago"), (90 * MINUTE, "1.5h ago"), (2 * DAY + 12 * HOUR, "2.5d ago"), (-4 * SECOND, "in 4s")],
+    [
+        (0, "0s ago"),
+        (59 * SECOND, "59s ago"),
+        (3 * MINUTE, "3m ago"),
+        (90 * MINUTE, "1.5h ago"),
+        (2 * DAY + 12 * HOUR, "2.5d ago"),
+        (-4 * SECOND, "in 4s"),
+    ],
 )
 def test_ages_are_told_in_their_largest_unit(age: int, text: str) -> None:
     now = 1_700_000_000_000
