@@ -106,11 +106,11 @@ def _split(paths: Iterable[str | Path]) -> list[Path]:
         paths = [paths]
     out: list[Path] = []
     for path in paths:
-        whole = Path(path)
-        if isinstance(path, Path) or whole.exists() or "," not in path:
+        whole, text = Path(path), str(path)
+        if whole.exists() or "," not in text:
             out.append(whole)
         else:
-            out.extend(Path(part.strip()) for part in path.split(",") if part.strip())
+            out.extend(Path(part.strip()) for part in text.split(",") if part.strip())
     return out
 
 

@@ -85,7 +85,7 @@ class MetricFile:
         if {"open", "high", "low", "close"} <= set(table.columns):
             raise _unknown(table, "it looks like candles: give it to --candles")
         period, _ = instants(table, time_name if time_name != "time" else time_column(table))
-        at = _known_at(table, time_name, period)
+        at = self._known_at(table, time_name, period)
         before = len(self._parts)
         if "value" in table.columns and table.find(*NAMES):
             self._read_long(table, at, period)
@@ -93,6 +93,24 @@ class MetricFile:
             self._read_wide(table, time_name, at, period)
         if len(self._parts) == before:
             raise _unknown(table, "no column holds numbers")
+
+    def _known_at(self, table: Table, time_name: str, period: Ints) -> Ints:
+        if "available_ms" in table.columns:
+            at, _ = instants(table, "available_ms")
+            early = at < period
+            if early.any():
+                row = int(np.argmax(early))
+                raise BadData(
+                    f"{table.place(row, 'available_ms')}: the value is available before its period ({time_name}) begins; correct it"
+                )
+            return at
+        steps, counts = np.unique(np.diff(np.unique(period)), return_counts=True)
+        length = int(steps[np.argmax(counts)]) if steps.size else times.DAY
+        wait = length + length // 4
+        self.warnings.append(
+            f"{table.path}: no available_ms; each value is taken to be known {times.span_text(wait)} after its period begins"
+        )
+        return period + wait
 
     def _read_long(self, table: Table, at: Ints, period: Ints) -> None:
         name_column = table.need(*NAMES)
@@ -186,17 +204,3 @@ def _numeric(table: Table, name: str) -> bool:
         if 2 * sum(map(is_number, cells)) > len(cells):
             raise  # numbers, and a cell that is broken
         return False
-
-
-def _known_at(table: Table, time_name: str, period: Ints) -> Ints:
-    if "available_ms" in table.columns:
-        at, _ = instants(table, "available_ms")
-        early = at < period
-        if early.any():
-            row = int(np.argmax(early))
-            raise BadData(f"{table.place(row, 'available_ms')}: the value is available before its period ({time_name}) begins; correct it")
-        return at
-    days = np.unique(period)
-    steps, counts = np.unique(np.diff(days), return_counts=True)
-    length = int(steps[np.argmax(counts)]) if steps.size else times.DAY
-    return period + length + length // 4

@@ -108,6 +108,8 @@ class NewsFile:
             )
         published, _ = instants(table, time_name)
         at = _known_at(table, published)
+        if "available_ms" not in table.columns:
+            self.warnings.append(f"{path}: no available_ms; a story is taken to be known {times.span_text(DELAY)} after its time")
         scores = _scores(table)
         titles = texts(table, title_name)
         ids, sources, urls, kinds, about = (

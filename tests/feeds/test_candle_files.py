@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feeds.candle_files import RULES, check_series, named, series_of
 from feeds.errors import BadData
+from feeds.files import read_table
 from feeds.history import read_candles
 from tests.feeds.files_on_disk import MINUTE, START, candles, save, with_cell
 
@@ -157,3 +159,30 @@ def test_a_random_cell_of_garbage_never_gets_through(tmp_path: Path) -> None:
         path = save(with_cell(candles(), row, column, value), tmp_path / f"{trial}" / "BTCUSDT.parquet")
         with pytest.raises(BadData, match=f"row {row + 1},"):
             read_candles([path])
+
+
+def test_of_a_hundred_thousand_bars_of_garbage_only_possible_ones_get_through(tmp_path: Path) -> None:
+    """An oracle in plain Python says which bars can be; the reader, alone with each kind, agrees."""
+    dice = np.random.default_rng(11)
+    pool = np.array([NAN, INF, -INF, -1.0, -0.0, 0.0, 1e-12, 1.0, 2.0, 3.0, 1e30])
+    rows = 100_000
+    columns = tuple(dice.choice(pool, rows, p=[0.02] * 6 + [0.02] + [0.28] * 3 + [0.02]) for _ in range(6))
+
+    def possible(open_: float, high: float, low: float, close: float, volume: float, turnover: float) -> bool:
+        prices = (open_, high, low, close)
+        fair = all(0 < price <= 1e15 for price in prices) and low <= min(open_, close) and max(open_, close) <= high
+        return fair and 0 <= volume <= 1e21 and (turnover != turnover or 0 <= turnover <= 1e21)
+
+    expected = np.array([possible(*bar) for bar in zip(*(column.tolist() for column in columns), strict=True)])
+    by_rules = np.zeros(rows, bool)
+    for rule in RULES:
+        by_rules |= rule.broken(named(columns))
+    assert np.array_equal(by_rules, ~expected)
+    assert 1_000 < expected.sum() < rows
+    (series,) = series_of(read_table(save(candles(2), tmp_path / "BTCUSDT.parquet")))
+    good = [column[expected] for column in columns]
+    check_series(series._replace(open_ms=START + MINUTE * np.arange(good[0].size), columns=tuple(good), rows=np.arange(good[0].size)), None)
+    for bad in np.flatnonzero(~expected)[:300]:
+        pair = tuple(np.array([column[expected][0], column[bad]]) for column in columns)
+        with pytest.raises(BadData, match="row 2,"):
+            check_series(series._replace(columns=pair), None)

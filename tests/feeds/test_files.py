@@ -21,7 +21,9 @@ def test_a_directory_gives_its_files_sorted_to_the_bottom_and_hidden_ones_stay_h
 
 def test_commas_separate_paths_and_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
     a, b = save(candles(), tmp_path / "a.csv"), save(candles(), tmp_path / "b.csv")
-    assert find_files([f"{a},{b}", str(a)]) == [a, b]
+    assert find_files([f"{a},{b}", str(a)]) == [a, b] == find_files([Path(f"{a}, {b}")])
+    odd = save(candles(), tmp_path / "a,b.csv")
+    assert find_files([odd]) == [odd]
 
 
 @pytest.mark.parametrize("asked", ["missing", "empty"])
