@@ -14,7 +14,7 @@ from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
 from bot.store.chain import GENESIS, LINKED, Row, Value, decision_row, link, number
 from bot.store.payload import payload
 from bot.store.rows import read_decision
-from bot.store.runs import Place, reopen
+from bot.store.runs import Place, last_link, reopen
 from bot.store.store import Store
 from bot.store.stretches import Stretches
 from feeds.events import Candle, Event, FeedStatus
@@ -133,12 +133,19 @@ class Journal:
             self._stretches.close()
 
     def finish(self, state: str, ended_ms: int, summary: str | None = None) -> None:
-        """Close the run in a transaction of its own: state `finished`, `interrupted` or `failed`; summary JSON."""
+        """Close the run in a transaction of its own: state `finished`, `interrupted` or `failed`; summary JSON.
+
+        After a transaction that was rolled back, the run ends with what was kept before it, and without a digest.
+        """
         with self.store.transaction():
-            self.close()
+            if self._lost:
+                digest, chain = None, last_link(self.store, self.run)
+            else:
+                self.close()
+                digest, chain = self.digest(), self.chain
             self.store.conn.execute(
                 "UPDATE runs SET state = ?, ended_ms = ?, digest = ?, chain = ?, summary = ? WHERE id = ?",
-                (state, ended_ms, self.digest(), self.chain.hex(), summary, self.run),
+                (state, ended_ms, digest, chain.hex(), summary, self.run),
             )
 
     def flush(self, conn: sqlite3.Connection) -> None:

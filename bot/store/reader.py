@@ -38,8 +38,9 @@ _ENDED = ("FILLED", "CANCELLED", "REJECTED", "EXPIRED")
 class Reader:
     """A store, open for reading."""
 
-    def __init__(self, conn: sqlite3.Connection, path: str) -> None:
-        self._conn, self._path = conn, path
+    def __init__(self, conn: sqlite3.Connection, path: str, *, shared: bool = False) -> None:
+        """shared  the connection is somebody else's, who closes it"""
+        self._conn, self._path, self._shared = conn, path, shared
 
     @classmethod
     def open(cls, path: str | Path) -> "Reader":
@@ -56,11 +57,12 @@ class Reader:
     @classmethod
     def of(cls, store: Store) -> "Reader":
         """The books of a store that is open here: what its last transaction left."""
-        return cls(store.conn, store.path)
+        return cls(store.conn, store.path, shared=True)
 
     def close(self) -> None:
-        """Not for a reader that was made with `of`: its store closes."""
-        self._conn.close()
+        """Close the file; a store that is open here stays open."""
+        if not self._shared:
+            self._conn.close()
 
     def __enter__(self) -> Self:
         return self

@@ -71,9 +71,14 @@ def reopen(store: Store, run: str) -> Place:
         for table in RUN_TABLES:
             if table not in ("equity", "feeds"):
                 seq = max(seq, conn.execute(f"SELECT coalesce(max(seq), 0) FROM {table} WHERE run = ?", (run,)).fetchone()[0])
-        last = conn.execute("SELECT chain FROM decisions WHERE run = ? ORDER BY id DESC LIMIT 1", (run,)).fetchone()
         decided = dict(conn.execute("SELECT symbol, max(until_ms) FROM decisions WHERE run = ? GROUP BY symbol", (run,)).fetchall())
-    return Place(seq, GENESIS if last is None else bytes.fromhex(last[0]), decided)
+    return Place(seq, last_link(store, run), decided)
+
+
+def last_link(store: Store, run: str) -> bytes:
+    """The chain up to the newest decision that is written."""
+    last = store.conn.execute("SELECT chain FROM decisions WHERE run = ? ORDER BY id DESC LIMIT 1", (run,)).fetchone()
+    return GENESIS if last is None else bytes.fromhex(last[0])
 
 
 def _interrupt_others(store: Store, run: str) -> None:

@@ -35,11 +35,12 @@ from feeds.events import Candle, Event, FeedStatus, Funding, Metric, News, Quote
 from feeds.times import MINUTE
 from strategies.events import BarClosed, Contribution, Promoted, Side
 from tests.bot.store.building import NAN, decision, fill, journal, order, record, refusal, update
-from tests.builders import START, candle
+from tests.builders import INSTRUMENT, START, candle
 
 ROOT = Path(__file__).parents[3]
 INPUTS: list[Event] = [
     Started(at=START, run="r1", mode="paper"),
+    Started(START, "r1", "paper", (INSTRUMENT,), ("netflow",)),
     candle(),
     Candle(START, "ETHUSDT", START, START + MINUTE, 0.1, 0.30000000000000004, 5e-324, 0.2, -0.0, 1e300, Source.REPAIRED),
     Quote(START, "BTCUSDT", 100.5),
@@ -317,6 +318,23 @@ def test_journal_that_lost_its_place_writes_no_more() -> None:
     with pytest.raises(RuntimeError, match="lost its place"), store.transaction():
         books.write(decision(row=1), 0)
     assert store.conn.execute("SELECT count(*) FROM decisions").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_run_that_failed_ends_with_what_was_kept(merge: bool) -> None:
+    store = Store.open()
+    books = journal(store, merge_repeats=merge)
+    with store.transaction():
+        books.write(decision(), 0)
+        books.write(decision(row=1, side=Side.LONG), 0)
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        books.write(decision(row=2), 0)
+        books.write(decision(row=3, side=Side.LONG), 0)
+        raise ZeroDivisionError
+    books.finish("failed", START)
+    read = Reader.of(store)
+    assert (read.run().state, read.run().digest) == ("failed", None)
+    assert read.verify_chain("r1") == (1 if merge else 2, None, "")
 
 
 _WRITES_UNTIL_KILLED = """

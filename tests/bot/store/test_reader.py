@@ -89,6 +89,15 @@ def test_reader_cannot_write(tmp_path: Path) -> None:
         read._conn.execute("DELETE FROM runs")
 
 
+def test_closing_a_look_leaves_the_store_open() -> None:
+    store = Store.open()
+    three_runs(store)
+    with Reader.of(store) as read:
+        read.run()
+    with store.transaction():
+        pass
+
+
 def test_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"no store .*bot\.db"):
         Reader.open(tmp_path / "bot.db")
