@@ -119,6 +119,8 @@ class Trader:
 
     def on_decision(self, decision: Decision) -> list[Event]:
         """What follows from a view: an order, a cancellation, a refusal, or nothing."""
+        if decision.price != decision.price:
+            return []  # there was no bar to trade on
         position = self.ledger.positions[decision.symbol]
         view = SIGN[decision.side]
         waiting = self.orders.waiting(decision.symbol)
@@ -293,7 +295,7 @@ class Trader:
             else:
                 held = 1 if position.quantity > 0 else -1
                 leaves = not self._is_told(symbol, Purpose.EXIT, -held)
-                (watch.down if held > 0 else watch.up)[i] = leaves or self._reversal() is Purpose.FLIP
+                (watch.down if held > 0 else watch.up)[i] = leaves
                 if leaves:
                     watch.held[i], watch.exits = held, True
                     if rules.max_bars is not None:

@@ -56,6 +56,7 @@ class Assembler:
         self._stories: dict[tuple[str, int], deque[tuple[int, float]]] = {}
         self._trail: dict[tuple[str, str | None], deque[float]] = {}
         self._due: list[int] = []
+        self._moved: set[tuple[str, int]] = set()  # (kind, place) whose stories are not what they were at the last bar
 
     def columns(self, bars: Bars, others: Sequence[tuple[int, Event]]) -> Columns:
         """The fields at each bar close of `bars`; `others` are (row that the event comes before, event), in order."""
@@ -70,6 +71,8 @@ class Assembler:
                 self._take(others[taken][1])
                 taken += 1
             self._forget(bars.close_ms(row))
+            while self._moved:
+                self._tell(*self._moved.pop())
             until = min(total, others[taken][0]) if taken < len(others) else total
             if self._due:
                 until = min(until, max(row + 1, -(-self._due[0] // bars.timeframe) - bars.first - 1))
@@ -122,9 +125,12 @@ class Assembler:
             return
         places = [p for symbol in story.symbols for p in self._places(symbol)] if story.symbols else self._places(None)
         for place in places:
-            self._stories.setdefault((story.kind, place), deque()).append((story.at, story.sentiment))
+            stories = self._stories.setdefault((story.kind, place), deque())
+            while stories and stories[0][0] + self._ageing.story_ms <= story.at:
+                stories.popleft()
+            stories.append((story.at, story.sentiment))
+            self._moved.add((story.kind, place))
             self._newest[place] = max(self._newest[place], story.at)
-            self._tell(story.kind, place)
         if places:
             heapq.heappush(self._due, story.at + self._ageing.story_ms)
 
@@ -148,7 +154,7 @@ class Assembler:
             while stories and stories[0][0] + self._ageing.story_ms <= close_ms:
                 stories.popleft()
             if len(stories) != before:
-                self._tell(kind, place)
+                self._moved.add((kind, place))
 
 
 def _standing(trail: Sequence[float], least: int) -> float:

@@ -34,12 +34,13 @@ from feeds.events import Event
 from feeds.feed import Feed, Paced, arrivals
 from feeds.synth import has_market, make_market
 from feeds.ticks import WallTicks
-from feeds.times import SECOND, Millis, now
+from feeds.times import DAY, SECOND, Millis, now
 from strategies.engine import Plan
 
 Show = Callable[[Event, int], None]
 
 TICK: Millis = 5 * SECOND
+DEMO_WARM_UP: Millis = 7 * DAY  # history before the demo begins
 
 
 async def paper(config: Config, *, store: Path, minutes: float | None = None, show: Show) -> PaperResult:
@@ -75,7 +76,7 @@ async def demo(
         history = market.history
         universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
         plan = plans.strategy_plan(config, history.timeframe, market.metrics)
-        begin_at = history.span[0] + int(config.demo.warm_up)
+        begin_at = history.span[0] + DEMO_WARM_UP
         with Books(config, store, universe, plan, "demo", market.metrics, started_at=begin_at, fresh=True) as books:
             books.session.bus.watch(show)
             events = history.events(begin_at - (books.session.engine.program.warm_up + 1) * history.timeframe, None, market.others)

@@ -86,9 +86,13 @@ def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed:
 
 def config_json(config: Config) -> str:
     """The effective settings, the same text for the same settings."""
-    return msgspec.json.encode(config, order="sorted", enc_hook=str).decode()
+    return msgspec.json.encode(config, order="sorted", enc_hook=int).decode()
 
 
 def config_of(text: str) -> Config:
     """The settings that `config_json` wrote."""
-    return msgspec.json.decode(text, type=Config)
+    return msgspec.json.decode(text, type=Config, dec_hook=_from_text)
+
+
+def _from_text(kind: type, value: Any) -> Any:  # whatever a setting is written as
+    return kind(value)
