@@ -6,7 +6,7 @@ Ctrl-C, cancels the other feeds and closes their streams.
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Protocol, Self
@@ -96,7 +96,7 @@ class _Ended:
     """Says that a feed has no more."""
 
 
-class arrivals:  # noqa: N801  used as a function, like contextlib.suppress
+def arrivals(*feeds: Feed, size: int = 1024) -> "Arrivals":
     """Feeds as they come: `async with arrivals(a, b) as events: async for event in events`.
 
     size  of the one queue; when it is full the feeds wait, and nothing is dropped
@@ -104,8 +104,13 @@ class arrivals:  # noqa: N801  used as a function, like contextlib.suppress
     It ends when every feed has ended. A feed that raises cancels the others, and its error comes out of the `async with`.
     Restarting a feed that failed is the feed's own matter.
     """
+    return Arrivals(feeds, size)
 
-    def __init__(self, *feeds: Feed, size: int = 1024) -> None:
+
+class Arrivals:
+    """See `arrivals`."""
+
+    def __init__(self, feeds: Sequence[Feed], size: int) -> None:
         self._feeds = feeds
         self._queue: asyncio.Queue[Event | _Ended] = asyncio.Queue(size)
         self._group = asyncio.TaskGroup()

@@ -39,6 +39,7 @@ TIME_COLUMNS = (
     ("ts_ms", "open_ms", "open_time", "open_time_ms", "opentime"),
     ("timestamp", "timestamp_ms", "ts", "start", "start_time", "start_ms"),
     ("date", "datetime", "time", "unix", "unix_ms"),
+    ("__index_level_0__", "index"),  # the nameless index of a pandas frame
 )
 
 QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH")
@@ -186,7 +187,7 @@ def _delimiter(line: str) -> str:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # Python would read 1_000
     except ValueError:
         return None
 

@@ -161,8 +161,8 @@ _LONGEST = max(len(phrase) for phrase in _MEANINGS)
 
 
 @lru_cache(maxsize=64)
-def _universe(symbols: tuple[str, ...]) -> tuple[dict[str, list[str]], dict[tuple[str, ...], _Meaning]]:
-    """base -> its symbols, and the phrases to look for: those of the table, and unknown bases as guarded tickers."""
+def _universe(symbols: tuple[str, ...]) -> tuple[dict[str, list[str]], dict[tuple[str, ...], _Meaning], frozenset[str]]:
+    """base -> its symbols; the phrases to look for (those of the table, and unknown bases as guarded tickers); their first words."""
     traded: dict[str, list[str]] = {}
     for symbol in symbols:
         traded.setdefault(base_of(symbol), []).append(symbol)
@@ -170,7 +170,7 @@ def _universe(symbols: tuple[str, ...]) -> tuple[dict[str, list[str]], dict[tupl
     for base in traded:
         if base not in COINS and base.isalnum():
             phrases.setdefault((base.lower(),), _Meaning(base, "guarded", frozenset()))
-    return traded, phrases
+    return traded, phrases, frozenset(phrase[0] for phrase in phrases)
 
 
 class _Title(NamedTuple):
@@ -183,13 +183,14 @@ class _Title(NamedTuple):
 
 def symbols_in(title: str, universe: Sequence[str]) -> tuple[str, ...]:
     """The symbols of `universe`, in its order, that a headline names; empty where it is about the market at large."""
-    traded, phrases = _universe(tuple(universe))
+    traded, phrases, firsts = _universe(tuple(universe))
     tokens = _WORD.findall(title)
     read = _Title(tokens, [token.lower() for token in tokens], _shouted(tokens))
     found: set[str] = set()
     at = 0
     while at < len(tokens):
-        for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
+        longest = min(_LONGEST, len(tokens) - at) if read.lower[at] in firsts else 0
+        for length in range(longest, 0, -1):
             meaning = phrases.get(tuple(read.lower[at : at + length]))
             if meaning is not None and _is_meant(meaning, read, at, length):
                 found.add(meaning.base)

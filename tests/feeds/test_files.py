@@ -2,6 +2,7 @@
 
 import gzip
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,7 @@ def test_another_unit_is_refused_with_the_way_out_and_converted_on_request(tmp_p
         ["2024-01-01T00:00:00Z", "2024-01-01T00:01:00Z"],
         ["2024-01-01T02:00:00+02:00", "2024-01-01T02:01:00+02:00"],
         [float(START), float(START + 60_000)],
+        [str(START), str(START + 60_000)],
     ],
 )
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
@@ -235,3 +237,22 @@ def test_names_of_columns_are_made_plain(name: str, plain: str) -> None:
 )
 def test_a_header_is_a_line_with_a_name_in_it(line: str, header: bool) -> None:
     assert has_header(line) is header
+
+
+def test_days_are_instants(tmp_path: Path) -> None:
+    days = pd.DataFrame({"date": [date(2024, 1, 1), date(2024, 1, 2)]})
+    assert instants(read_table(save(days, tmp_path / "x.parquet")), "date")[0].tolist() == [START, START + 86_400_000]
+
+
+def test_the_nameless_index_of_a_frame_is_the_time_if_nothing_else_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"close": [1.0]}, index=pd.to_datetime([START], unit="ms"))
+    frame.to_parquet(tmp_path / "x.parquet")
+    table = read_table(tmp_path / "x.parquet")
+    assert instants(table, time_column(table))[0].tolist() == [START]
+
+
+def test_underscores_in_a_number_make_it_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("close\n1_000\n")
+    with pytest.raises(BadData, match="'1_000' is text"):
+        numbers(read_table(path), "close")

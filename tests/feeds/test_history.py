@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from feeds.bars import CLOSE
 from feeds.errors import BadData
 from feeds.events import Candle, Event, Funding, Metric, Source
+from feeds.feed import merged
 from feeds.history import Gap, History, read_candles
 from feeds.times import HOUR
 from tests.feeds.files_on_disk import MINUTE, START, candles, save
@@ -257,6 +258,13 @@ def test_a_history_is_a_feed(tmp_path: Path) -> None:
         return [event async for event in read.stream()]
 
     assert asyncio.run(collect()) == list(read.events())
+
+
+def test_feeds_joined_by_time_give_what_history_gives_with_the_others_merged_in(tmp_path: Path) -> None:
+    read = history(tmp_path, BTCUSDT=candles(5), ETHUSDT=candles(5))
+    before = Others("metrics", [metric(START + i * 30_000) for i in range(11)])
+    behind = Others("funding", [funding(START + MINUTE), funding(START + 4 * MINUTE)], after_candles=True)
+    assert list(merged(before, read, behind)) == list(read.events(others=[before, behind]))
 
 
 def test_reading_a_year_of_minutes_takes_no_copy_of_it(tmp_path: Path) -> None:
