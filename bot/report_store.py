@@ -98,12 +98,12 @@ def assumptions(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         return "not recorded" if value is None else str(value)
 
     return (
-        ("Market orders", "fill at the open of the next bar, never at the close that decided them"),
+        ("Market orders", "meet the next bar at its open, never the close that decided them"),
         ("Inside a bar", "where a stop and a target could both have been met, the worse is taken; a gap fills at the open"),
         ("Fees", f"taker {known('costs', 'taker_bps')} bps, maker {known('costs', 'maker_bps')} bps of notional"),
         ("Spread and slippage", f"half of {known('costs', 'spread_bps')} bps, and {known('costs', 'slippage_bps')} bps on top"),
         ("Impact", f"{known('costs', 'impact')} bps x square root of the order's part of the bar's volume"),
-        ("Latency", f"{known('execution', 'latency_ms')} ms until an order arrives"),
+        ("Latency", f"{known('execution', 'latency_ms')} ms until an order arrives; the open moves against it, by the root of the time"),
         ("Depth", f"at most {known('execution', 'volume_share')} of a bar's volume; the rest of an order waits for the next bar"),
         ("Funding", "at each settlement that the data have, on the mark, paid or received"),
         ("Annualised", "by bar length on a year of 365 days, no interest on cash"),
