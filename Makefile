@@ -85,7 +85,7 @@ $(PY):
 .venv/.run: requirements.txt pyproject.toml | $(PY)
 	@echo "installing what running needs$(if $(UV), with uv)"
 	@$(INSTALL) --require-hashes -r requirements.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.run

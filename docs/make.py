@@ -1,4 +1,4 @@
-"""The generated pages: config.md, events.md, commands.md, and config.toml. `make docs` writes them; tests hold them to the source."""
+"""The generated pages: config, events, commands, language, and config.toml. `make docs` writes them; tests hold them to the source."""
 
 import inspect
 import re
@@ -16,6 +16,7 @@ import feeds.events
 import strategies.events
 from bot.cli import COMMANDS, sluice
 from bot.config import docs as settings
+from docs import language
 from feeds.events import Event
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "config.md": settings.markdown(),
         ROOT / "docs" / "events.md": events(),
         ROOT / "docs" / "commands.md": commands(),
+        ROOT / "docs" / "language.md": language.page(),
     }
 
 

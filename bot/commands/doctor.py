@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bot.config import Loaded
 
 OLDEST = (3, 11)
-PACKAGES = ("ccxt", "click", "feedparser", "httpx2", "msgspec", "numba", "numpy", "pandas", "pyarrow", "rich", "sqlite-utils")
+PACKAGES = ("ccxt", "click", "feedparser", "httpx2", "msgspec", "numba", "numpy", "pyarrow", "rich", "sqlite-utils")
 SPACE_FAIL, SPACE_WARN = 200 * 2**20, 2 * 2**30  # bytes free beside the store
 CLOCK_WARN, CLOCK_FAIL = 250, 5_000  # milliseconds off: bybit refuses requests from 1 s ahead, a start is refused above 5 s
 DASHBOARD = ("127.0.0.1", 8787)

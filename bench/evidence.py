@@ -1,0 +1,153 @@
+"""Measure on this machine and write the table of README.md. Each row names the command that can be run to see it again.
+
+python -m bench.evidence [--days 365] [--dry]
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+SLUICE = (sys.executable, "-m", "bot")
+FACTORS = {
+    "reversal": "-ts_zscore(close, 60)",
+    "trend": "ts_mean(close, 60) / ts_mean(close, 240) - 1",
+    "strength": "rsi(close, 14) / 100 - 0.5",
+    "pressure": "ts_corr(delta(close, 1), volume, 120)",
+    "range": "(close - ts_min(low, 240)) / (ts_max(high, 240) - ts_min(low, 240)) - 0.5",
+    "surge": "sign(returns) * (volume / ts_mean(volume, 240) - 1)",
+    "drift": "decay_linear(returns, 30) / ts_std(returns, 240)",
+    "place": "ts_rank(close, 240) - 0.5",
+    "pull": "ema(close, 12) / ema(close, 26) - 1",
+    "calm": "-ts_std(returns, 30) / ts_std(returns, 1440)",
+}
+
+
+class Row(NamedTuple):
+    what: str
+    measured: str
+    command: str
+
+
+def run(words: Sequence[str], folder: Path, **env: str) -> tuple[float, str]:
+    """Seconds and stdout of a command that must succeed."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [*words], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)} ended with {done.returncode}\n{done.stderr[-2000:]}")
+    return time.perf_counter() - begun, done.stdout
+
+
+def replay_speed(folder: Path, days: int) -> Iterator[Row]:
+    """A year of minutes with ten factors, twice under different hash seeds."""
+    config = folder / "config.toml"
+    config.write_text("[strategy.factors]\n" + "".join(f'{name} = "{text}"\n' for name, text in FACTORS.items()))
+    run((*SLUICE, "data", "synth", "year", "--days", str(days), "--symbols", "BTCUSDT"), folder)
+    words = (*SLUICE, "replay", "--candles", "year/candles", "--config", str(config), "--json")
+    documents: list[dict[str, Any]] = [json.loads(run(words, folder, PYTHONHASHSEED=seed)[1]) for seed in ("1", "2")]  # Any: JSON
+    best = max(documents, key=lambda document: document["bars_per_second"])
+    shown = f"sluice replay, {best['bars']:,} bars, {len(FACTORS)} factors, {best['fills']:,} fills"
+    yield Row("replay of one symbol's minutes with ten factors", f"{best['bars_per_second']:,.0f} bars a second", f"`{shown}`")
+    same = documents[0]["digest"] == documents[1]["digest"]
+    yield Row(
+        "the same replay in two processes with different hash seeds",
+        f"digests {'equal' if same else 'DIFFERENT'}",
+        "`PYTHONHASHSEED=1`, `2`",
+    )
+
+
+def first_fill(folder: Path) -> Iterator[Row]:
+    """How long the demo takes to its first fill, at its own speed, from nothing."""
+    begun = time.perf_counter()
+    demo = subprocess.Popen(
+        [*SLUICE, "demo", "--minutes", "3", "--store", "demo.db"], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        while time.perf_counter() - begun < 150:
+            words = [*SLUICE, "fills", "--store", "demo.db", "--json"]
+            seen = subprocess.run(
+                words, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+            )
+            if seen.returncode == 0 and re.search(r'"exec_id"|"quantity"', seen.stdout):
+                yield Row("`sluice demo` from nothing to the first fill", f"{time.perf_counter() - begun:.1f} s", "`make demo`")
+                return
+            time.sleep(0.2)
+        raise SystemExit("the demo made no fill in 150 seconds")
+    finally:
+        demo.terminate()
+        demo.wait(20)
+
+
+def answers(folder: Path) -> Iterator[Row]:
+    """How long the command line takes to answer."""
+    for words in (("--help",), ("config", "check"), ("status", "--store", "demo.db")):
+        seconds = statistics.median(run((*SLUICE, *words), folder)[0] for _ in range(5))
+        shown = " ".join(word for word in words if word not in ("--store", "demo.db"))
+        yield Row(f"`sluice {shown}`", f"{seconds:.2f} s", "median of 5")
+
+
+def verified(folder: Path) -> Iterator[Row]:
+    """The demo's run, decided again."""
+    document = json.loads(run((*SLUICE, "verify", "--store", "demo.db", "--json"), folder)[1])
+    yield Row(
+        "decisions and fills of that demo, decided again in a fresh process",
+        f"{document['checked'] - document['differing']:,} of {document['checked']:,} equal", "`sluice verify`",
+    )  # fmt: skip
+
+
+def tests(_: Path) -> Iterator[Row]:
+    """How many tests there are, and how many broken configs among them."""
+    listed = run((sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"), ROOT)[1]
+    found = re.search(r"(\d+) tests collected", listed)
+    yield Row("tests", f"{int(found[1]):,}" if found else "?", "`make test`")
+    broken = listed.count("test_a_broken_config_is_refused_at_its_line_and_column[")
+    yield Row("configs with a mistake, each pointed at by line and column", f"{broken}", "`tests/bot/test_config.py`")
+
+
+def table(rows: Sequence[Row]) -> str:
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    lines = [f"On {machine}:", "", "| what | measured | how |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines)
+
+
+def into_readme(text: str, readme: Path) -> None:
+    """Put the table between the markers."""
+    old = readme.read_text(encoding="utf-8")
+    new, count = re.subn(r"(<!-- evidence -->\n).*?(<!-- /evidence -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.DOTALL)
+    if count != 1:
+        raise SystemExit(f"{readme} has no place for the table")
+    readme.write_text(new, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--days", type=int, default=365, help="length of the history that is replayed")
+    parser.add_argument("--dry", action="store_true", help="print the table, leave README.md as it is")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        measures: list[Callable[[Path], Iterator[Row]]] = [
+            lambda place: replay_speed(place, options.days), first_fill, verified, answers, tests,
+        ]  # fmt: skip
+        rows = [row for measure in measures for row in measure(folder)]
+    text = table(rows)
+    print(text)
+    if not options.dry:
+        into_readme(text, ROOT / "README.md")
+
+
+if __name__ == "__main__":
+    main()
