@@ -5,13 +5,11 @@ reduces exposure passes every limit on size and rate. ACTIVE trades; REDUCING le
 the flattening that the operator or a limit asked for.
 """
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 
-import msgspec
 import numpy as np
 
+from bot.checks import CHECKS, NAMES, NEVER, Case, Ceilings, Counts, Draft, Limits
 from bot.events import (
     CancelRequest,
     Command,
@@ -30,89 +28,12 @@ from bot.orders import OpenOrders, link_id
 from feeds.bars import Bars
 from feeds.events import Event, Tick
 from feeds.instruments import Instrument, exact
-from feeds.times import DAY, HOUR, MINUTE, Millis
+from feeds.times import DAY, Millis
 from strategies.events import BarClosed
 
-NEVER = -1
-CLOSE_ENOUGH = 1.0 + 1e-9  # limits are compared in floats; a size rounded down from exactly the limit passes
+__all__ = ["Draft", "Limits", "Risk"]
+
 BY_DRAWDOWN, BY_DAILY_LOSS, BY_AGE, BY_OPERATOR = "max_drawdown", "daily_loss", "max_data_age", "operator"
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What no order may pass. Notional in quote currency, shares and losses as fractions of equity, ages in milliseconds.
-
-    max_order_notional, max_order_share  largest opening order, whichever is less (D_ORDER_SIZE)
-    max_position_share    largest position with what waits for it (D_POSITION)
-    max_gross             all positions with all that waits (D_GROSS); max_leverage: the same against the account (D_LEVERAGE)
-    collar                furthest a price may be from the last close (D_COLLAR)
-    daily_loss            loss since 00:00 UTC at which the state becomes REDUCING until the next day
-    max_drawdown          fall from the highest closing equity at which it becomes HALTED until the operator resumes
-    drawdown_flattens     and whether every position is closed then
-    orders_per_minute, orders_per_day, round_trips_per_hour (each symbol)   (D_RATE)
-    max_data_age          no entry on an older price (D_STALE); REDUCING when no bar came for this long after one was due
-
-    Raises ValueError naming a limit that cannot be.
-    """
-
-    max_order_notional: Decimal = Decimal(5000)
-    max_order_share: Decimal = Decimal(1)
-    max_position_share: Decimal = Decimal("0.2")
-    max_gross: Decimal = Decimal("0.6")
-    max_leverage: Decimal = Decimal(2)
-    collar: Decimal = Decimal("0.01")
-    daily_loss: Decimal = Decimal("0.03")
-    max_drawdown: Decimal = Decimal("0.1")
-    drawdown_flattens: bool = True
-    orders_per_minute: int = 60
-    orders_per_day: int = 500
-    round_trips_per_hour: int = 6
-    max_data_age: int = 3 * MINUTE
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if name != "drawdown_flattens" and getattr(self, name) <= 0:
-                raise ValueError(f"risk.{name} is {getattr(self, name)}; a limit must be above 0")
-        for name in ("daily_loss", "max_drawdown"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"risk.{name} is {getattr(self, name)}; no more than all (1) can be lost")
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """An order that somebody would like: an OrderRequest before its approval. `leg` tells orders of one bar apart."""
-
-    at: int
-    symbol: str
-    side: OrderSide
-    type: OrderType
-    quantity: Decimal
-    purpose: Purpose
-    reduce_only: bool
-    bar_ms: int
-    reference: Decimal
-    leg: str
-    price: Decimal | None = None
-    post_only: bool = False
-    stop: Decimal | None = None
-    take: Decimal | None = None
-
-
-class _Case:
-    """A draft with the figures that the checks share, as floats in quote currency."""
-
-    __slots__ = ("after", "draft", "equity", "gross_after", "increase", "mark", "marked_ms", "opening", "reference")
-
-    draft: Draft
-    equity: float
-    mark: float
-    marked_ms: int
-    reference: float
-    opening: float
-    after: float
-    increase: float
-    gross_after: float
-
-
-Verdict = tuple[Denial, str] | None
 
 
 class Risk:
@@ -139,50 +60,30 @@ class Risk:
         self._keep_of_day = 1.0 - float(limits.daily_loss)
         self._checked = NEVER
         self._gross, self._gross_key = 0.0, (NEVER, NEVER)
-        self._minute: deque[int] = deque(maxlen=limits.orders_per_minute)
-        self._sent_day, self._sent = NEVER, 0
-        self._legs: dict[str, tuple[int, set[str]]] = {}
-        self._trips: dict[str, deque[int]] = {}
-        self._trades_seen = 0
+        self._ceilings, self._counts = Ceilings(limits), Counts(limits)
         self._obeyed: set[int] = set()
-        self._most_order = float(limits.max_order_notional)
-        self._shares = tuple(float(x) for x in (limits.max_order_share, limits.max_position_share, limits.max_gross))
-        self._leverage, self._collar = float(limits.max_leverage), float(limits.collar)
-        self._checks: tuple[tuple[str, Callable[[_Case], Verdict]], ...] = (
-            ("state", self._check_state),
-            ("duplicate", self._check_duplicate),
-            ("price", self._check_price),
-            ("data_age", self._check_age),
-            ("collar", self._check_collar),
-            ("least_order", self._check_least),
-            ("order", self._check_order),
-            ("position", self._check_position),
-            ("gross", self._check_gross),
-            ("leverage", self._check_leverage),
-            ("margin", self._check_margin),
-            ("orders_per_minute", self._check_minute),
-            ("orders_per_day", self._check_day),
-            ("round_trips", self._check_round_trips),
-        )
 
     def approve(self, draft: Draft) -> OrderRequest | Refusal:
         """The order with its id, taken into the book of open orders; or why not. `passed` and `denied` tell the checks."""
-        case = self._case(draft)
-        self.denied = ""
-        for made, (name, check) in enumerate(self._checks):
-            verdict = check(case)
-            if verdict is not None:
-                self.passed, self.denied = tuple(n for n, _ in self._checks[:made]), name
-                return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, verdict[0], verdict[1])
-        self.passed = ALL_CHECKS
+        self.passed, self.denied = (), "universe"
+        place = self.ledger.index.get(draft.symbol)
+        if place is None or draft.symbol not in self.instruments:
+            return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, Denial.NO_PRICE, f"{draft.symbol} is not traded here")
+        case = self._case(draft, place)
+        for made, (name, check) in enumerate(CHECKS):
+            objection = check(case)
+            if objection is not None:
+                self.passed, self.denied = NAMES[:made], name
+                return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, *objection)
+        self.passed, self.denied = NAMES, ""
         request = OrderRequest(
-            at=draft.at, id=link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg), symbol=draft.symbol,
-            side=draft.side, type=draft.type, quantity=draft.quantity, purpose=draft.purpose, reduce_only=draft.reduce_only,
-            bar_ms=draft.bar_ms, reference=draft.reference, price=draft.price, post_only=draft.post_only, stop=draft.stop,
-            take=draft.take,
+            at=draft.at, id=self._id(draft), symbol=draft.symbol, side=draft.side, type=draft.type, quantity=draft.quantity,
+            purpose=draft.purpose, reduce_only=draft.reduce_only, bar_ms=draft.bar_ms, reference=draft.reference, price=draft.price,
+            post_only=draft.post_only, stop=draft.stop, take=draft.take,
         )  # fmt: skip
         self.orders.on_order(request)
-        self._count(draft, case)
+        self._counts.sent(draft)
+        self._gross += case.increase
         return request
 
     def on_bar_closed(self, event: BarClosed) -> list[Event]:
@@ -197,13 +98,12 @@ class Risk:
         if self.state is not TradingState.HALTED and not equity > self.peak * self._keep_of_peak:
             reason = f"equity {equity:.2f} is {1 - equity / self.peak:.2%} below its peak of {self.peak:.2f}"
             out.append(self._change(event.at, TradingState.HALTED, BY_DRAWDOWN, reason))
-            out.append(CancelRequest(event.at, "", "", reason))
-            if self.limits.drawdown_flattens:
-                out += self._flatten(event.at)
+            out += self._flatten(event.at, reason) if self.limits.drawdown_flattens else self._take_back(event.at, reason)
         elif self.state is TradingState.ACTIVE and self.day != NEVER and not equity > self.day_start * self._keep_of_day:
             reason = f"equity {equity:.2f} is {1 - equity / self.day_start:.2%} below the day's beginning of {self.day_start:.2f}"
             self._tripped_ms = event.bar_ms
             out.append(self._change(event.at, TradingState.REDUCING, BY_DAILY_LOSS, reason))
+            out += self._take_back(event.at, reason)
         if event.bar_ms // DAY != self.day:
             self.day, self.day_start = event.bar_ms // DAY, equity
             if self.state is TradingState.REDUCING and self.by == BY_DAILY_LOSS and self._tripped_ms != event.bar_ms:
@@ -216,10 +116,10 @@ class Risk:
         if self.state is not TradingState.ACTIVE or not newest or tick.at - newest <= due:
             return []
         reason = f"the last bar closed {(tick.at - newest) // 1000} s ago; at most {due // 1000} s are allowed"
-        return [self._change(tick.at, TradingState.REDUCING, BY_AGE, reason)]
+        return [self._change(tick.at, TradingState.REDUCING, BY_AGE, reason), *self._take_back(tick.at, reason)]
 
     def on_command(self, command: Command) -> list[Event]:
-        """Obey the operator, each command once."""
+        """Obey the operator, each command once. A halt leaves waiting orders alone unless it says cancel or flatten."""
         if command.id in self._obeyed or command.verb is Verb.STOP:
             return []
         self._obeyed.add(command.id)
@@ -227,10 +127,12 @@ class Risk:
             return [self._change(command.at, TradingState.ACTIVE, BY_OPERATOR, self._begin_anew(command.reason))]
         state = TradingState.HALTED if command.verb is Verb.HALT else TradingState.REDUCING
         out: list[Event] = [self._change(command.at, state, BY_OPERATOR, command.reason)]
-        if command.cancel or command.flatten:
-            out.append(CancelRequest(command.at, "", "", command.reason))
         if command.flatten:
-            out += self._flatten(command.at)
+            out += self._flatten(command.at, command.reason)
+        elif command.cancel:
+            out.append(CancelRequest(command.at, "", "", command.reason))
+        elif command.verb is Verb.REDUCE:
+            out += self._take_back(command.at, command.reason)
         return out
 
     def on_state_changed(self, event: StateChanged) -> None:
@@ -284,32 +186,32 @@ class Risk:
             self.day_start = equity
         return reason
 
-    def _flatten(self, at: Millis) -> list[Event]:
-        """A reduce-only market order for every position."""
-        out: list[Event] = []
+    def _take_back(self, at: Millis, reason: str) -> list[Event]:
+        """Cancel the waiting orders that could still open something."""
+        return [CancelRequest(at, order.symbol, order.id, reason) for order in self.orders.living() if not order.reduce_only]
+
+    def _flatten(self, at: Millis, reason: str) -> list[Event]:
+        """Cancel all that waits, and a reduce-only market order for every position."""
+        out: list[Event] = [CancelRequest(at, "", "", reason)]
         for i in self.ledger.held:
-            symbol = self.ledger.symbols[i]
+            symbol, last = self.ledger.symbols[i], exact(self.ledger.marks[i])
             quantity = self.ledger.positions[symbol].quantity
             side = OrderSide.SELL if quantity > 0 else OrderSide.BUY
-            out.append(
-                self.approve(
-                    Draft(
-                        at, symbol, side, OrderType.MARKET, abs(quantity), Purpose.FLATTEN, True, 0, exact(self.ledger.marks[i]), "flatten"
-                    )
-                )
-            )
+            draft = Draft(at, symbol, side, OrderType.MARKET, abs(quantity), Purpose.FLATTEN, True, 0, last, "flatten")
+            out.append(self.approve(draft))
         return out
 
-    def _case(self, draft: Draft) -> _Case:
-        case = _Case()
-        ledger = self.ledger
-        i = ledger.index.get(draft.symbol)
-        case.draft = draft
-        case.mark, case.marked_ms = (ledger.marks[i], ledger.marked_ms[i]) if i is not None else (float("nan"), 0)
+    def _case(self, draft: Draft, i: int) -> Case:
+        """The figures of a draft about the symbol at place `i`."""
+        ledger, case = self.ledger, Case()
+        case.draft, case.limits, case.ceilings, case.counts = draft, self.limits, self._ceilings, self._counts
+        case.trades, case.instrument = ledger.trades, self.instruments[draft.symbol]
+        case.state, case.by = self.state, f"{self.by}: {self.reason}" if self.reason else self.by
+        case.is_known = self.orders.get(self._id(draft)) is not None
+        case.mark, case.marked_ms, case.equity = ledger.marks[i], ledger.marked_ms[i], ledger.equity_float()
         case.reference = float(draft.reference)
         case.opening = case.after = case.increase = case.gross_after = 0.0
-        case.equity = ledger.equity_float()
-        if draft.reduce_only or i is None:
+        if draft.reduce_only:
             return case
         position = ledger.positions[draft.symbol].quantity
         buys, sells = self.orders.exposure(draft.symbol)
@@ -322,6 +224,9 @@ class Risk:
         case.gross_after = self._gross_now(draft.at) + case.increase
         return case
 
+    def _id(self, draft: Draft) -> str:
+        return link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg)
+
     def _gross_now(self, at: Millis) -> float:
         """Sum over symbols of the larger of the two sides a position may reach, at marks; counted anew when a fill or time moved on."""
         key = (self.ledger.revision, at)
@@ -332,128 +237,3 @@ class Risk:
                 buys, sells = self.orders.exposure(symbol)
                 self._gross += float(max(abs(position + buys), abs(position - sells))) * self.ledger.marks[self.ledger.index[symbol]]
         return self._gross
-
-    def _count(self, draft: Draft, case: _Case) -> None:
-        """Remember an approved order for the next one's checks."""
-        self._gross += case.increase
-        self._minute.append(draft.at)
-        day = draft.at // DAY
-        self._sent_day, self._sent = day, self._sent + 1 if day == self._sent_day else 1
-        bar_ms, legs = self._legs.get(draft.symbol, (NEVER, set()))
-        if draft.bar_ms:
-            self._legs[draft.symbol] = (draft.bar_ms, {*legs, draft.leg} if bar_ms == draft.bar_ms else {draft.leg})
-
-    # The checks: None passes.
-
-    def _check_state(self, case: _Case) -> Verdict:
-        draft = case.draft
-        if self.state is TradingState.ACTIVE or (draft.reduce_only and draft.purpose is Purpose.FLATTEN):
-            return None
-        if self.state is TradingState.REDUCING:
-            return None if draft.reduce_only else (Denial.REDUCING, f"only exits pass while REDUCING, by {self.by}: {self.reason}")
-        return Denial.HALTED, f"trading is HALTED, by {self.by}: {self.reason}"
-
-    def _check_duplicate(self, case: _Case) -> Verdict:
-        draft = case.draft
-        bar_ms, legs = self._legs.get(draft.symbol, (NEVER, set()))
-        if draft.bar_ms and (draft.bar_ms < bar_ms or (draft.bar_ms == bar_ms and draft.leg in legs)):
-            return Denial.DUPLICATE, f"{draft.symbol} has had its {draft.leg} order for the bar closing at {bar_ms}"
-        if self.orders.get(link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg)) is not None:
-            return Denial.DUPLICATE, f"{draft.symbol} has this {draft.leg} order already"
-        return None
-
-    def _check_price(self, case: _Case) -> Verdict:
-        if case.mark > 0.0 and case.reference > 0.0 and case.draft.symbol in self.instruments:
-            return None
-        return Denial.NO_PRICE, f"the price of {case.draft.symbol} is not known"
-
-    def _check_age(self, case: _Case) -> Verdict:
-        age = case.draft.at - min(case.marked_ms, case.draft.bar_ms or case.marked_ms)
-        if case.draft.reduce_only or age <= self.limits.max_data_age:
-            return None
-        return Denial.STALE, f"the price is {age // 1000} s old; at most {self.limits.max_data_age // 1000} s are allowed"
-
-    def _check_collar(self, case: _Case) -> Verdict:
-        price = case.reference if case.draft.price is None else float(case.draft.price)
-        off = abs(price / case.mark - 1.0)
-        if off <= self._collar * CLOSE_ENOUGH:
-            return None
-        return Denial.COLLAR, f"price {price} is {off:.2%} from the last close {case.mark}; at most {self._collar:.2%} is allowed"
-
-    def _check_least(self, case: _Case) -> Verdict:
-        draft = case.draft
-        instrument = self.instruments[draft.symbol]
-        if draft.quantity <= 0 or draft.quantity % instrument.lot:
-            return Denial.ORDER_SIZE, f"quantity {draft.quantity} is no positive multiple of the lot {instrument.lot}"
-        if draft.reduce_only:
-            return None
-        if draft.quantity < instrument.least_quantity or draft.quantity * draft.reference < instrument.least_notional:
-            return Denial.ORDER_SIZE, (
-                f"{draft.quantity} ({case.reference * float(draft.quantity):.2f}) is below the least order of "
-                f"{instrument.least_quantity} and {instrument.least_notional}"
-            )
-        return None
-
-    def _check_order(self, case: _Case) -> Verdict:
-        most = min(self._most_order, self._shares[0] * case.equity)
-        return _above(Denial.ORDER_SIZE, "the order opens", case.opening, most)
-
-    def _check_position(self, case: _Case) -> Verdict:
-        if case.increase == 0.0:
-            return None
-        return _above(Denial.POSITION, f"{case.draft.symbol} would be at", case.after, self._shares[1] * case.equity)
-
-    def _check_gross(self, case: _Case) -> Verdict:
-        if case.increase == 0.0:
-            return None
-        return _above(Denial.GROSS, "all positions would be at", case.gross_after, self._shares[2] * case.equity)
-
-    def _check_leverage(self, case: _Case) -> Verdict:
-        if case.increase == 0.0:
-            return None
-        return _above(Denial.LEVERAGE, "all positions would be at", case.gross_after, self._leverage * case.equity)
-
-    def _check_margin(self, case: _Case) -> Verdict:
-        if case.draft.reduce_only:
-            return None
-        most = float(self.instruments[case.draft.symbol].max_leverage) * case.equity
-        if case.equity > 0.0 and case.gross_after <= most * CLOSE_ENOUGH:
-            return None
-        return Denial.MARGIN, f"the account of {case.equity:.2f} cannot carry positions of {case.gross_after:.2f}"
-
-    def _check_minute(self, case: _Case) -> Verdict:
-        sent = self._minute
-        if case.draft.reduce_only or len(sent) < self.limits.orders_per_minute or case.draft.at - sent[0] >= MINUTE:
-            return None
-        return Denial.RATE, f"{len(sent)} orders within a minute; at most {self.limits.orders_per_minute} are allowed"
-
-    def _check_day(self, case: _Case) -> Verdict:
-        sent = self._sent if case.draft.at // DAY == self._sent_day else 0
-        if case.draft.reduce_only or sent < self.limits.orders_per_day:
-            return None
-        return Denial.RATE, f"{sent} orders today; at most {self.limits.orders_per_day} are allowed"
-
-    def _check_round_trips(self, case: _Case) -> Verdict:
-        if case.draft.reduce_only:
-            return None
-        for trade in self.ledger.trades[self._trades_seen :]:
-            ends = self._trips.setdefault(trade.symbol, deque(maxlen=self.limits.round_trips_per_hour))
-            ends.append(trade.exit_ms)
-        self._trades_seen = len(self.ledger.trades)
-        ends = self._trips.get(case.draft.symbol, deque())
-        if len(ends) < self.limits.round_trips_per_hour or case.draft.at - ends[0] >= HOUR:
-            return None
-        return Denial.RATE, f"{len(ends)} round trips of {case.draft.symbol} within an hour; at most that many are allowed"
-
-
-def _above(code: Denial, what: str, figure: float, most: float) -> Verdict:
-    """A refusal when the figure is above the most that is allowed, or when either is not known."""
-    if figure <= most * CLOSE_ENOUGH:
-        return None
-    return code, f"{what} {figure:.2f}; at most {most:.2f} is allowed"
-
-
-ALL_CHECKS = (
-    "state", "duplicate", "price", "data_age", "collar", "least_order", "order", "position", "gross", "leverage", "margin",
-    "orders_per_minute", "orders_per_day", "round_trips",
-)  # fmt: skip

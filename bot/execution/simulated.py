@@ -268,7 +268,7 @@ class SimulatedExecutor:
         after = self.account.holdings[order.symbol].quantity
         if before and (not after or (after > 0) is not (before > 0)):
             for other in list(self._orders[order.symbol].values()):
-                if other is not order and (other.reduce_only or other.id == order.parent):
+                if other is not order and (other.reduce_only or order.parent):
                     self._drop(other, bar.candle.at, "the position is closed", bar.out)
         if (order.stop is not None or order.take is not None) and after * order.sign > 0:
             self._attach(bar, order)
