@@ -74,21 +74,21 @@ def show(config_file: Path | None, origin: bool, as_json: bool) -> None:
 
     out = Out(as_json)
     loaded = setting.configuration(config_file)
-    settings = [(dotted(path), written(value)) for path, _, value in leaves(loaded.config)]
     if as_json:
         document: dict[str, Any] = {"config": str(loaded.file) if loaded.file else None, "settings": plainly(loaded.config)}  # Any: JSON
         if origin:
             document["origin"] = dict(loaded.origin)
         out.document(document)
         return
-    table = ""
-    for name, value in settings:
-        head, _, key = name.rpartition(".")
-        if head != table:
-            out.say(*([""] if table else []), out.style(f"[{head}]", "bold"))
-            table = head
-        line = f"{key} = {value}"
-        out.say(f"{line:<50} # {loaded.origin[name]}" if origin else line)
+    tables: dict[str, list[str]] = {}
+    for path, _, value in leaves(loaded.config):
+        name = dotted(path)
+        table, _, key = name.rpartition(".")
+        if table or value:  # a table of free names that holds none
+            line = f"{key} = {written(value)}"
+            tables.setdefault(table, []).append(f"{line:<50} # {loaded.origin[name]}" if origin else line)
+    for number, (table, lines) in enumerate(tables.items()):
+        out.say(*([""] if number else []), out.style(f"[{table}]", "bold"), *lines)
 
 
 @config.command(cls=options.Command, examples=("sluice config schema",))

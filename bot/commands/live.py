@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
+REDRAW = 200  # milliseconds between two drawings of the panel
 EVERY = 15 * times.MINUTE  # of market time, between two lines that say that all is well
 
 
@@ -123,7 +124,7 @@ class Watch:
         line = self.line(event)
         if line:
             self._print(f"{clock(event.at)[5:]}  {line}")
-        if self._live is not None and times.now() - self._drawn >= 200:
+        if self._live is not None and times.now() - self._drawn >= REDRAW:
             self._drawn = times.now()
             self._live.update(self._panel(), refresh=True)
 

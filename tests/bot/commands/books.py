@@ -1,7 +1,6 @@
 """A store with one run in it that has a little of everything, and a way to run a command on it."""
 
 import json
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ import msgspec
 import pytest
 
 from bot.cli import main
-from bot.config import Config
-from bot.events import FundingPaid, OrderSide, Purpose, Status, StateChanged, TradingState
+from bot.events import FundingPaid, OrderSide, Purpose, StateChanged, Status, TradingState
 from bot.store.journal import Journal
 from bot.store.runs import Run, begin
 from bot.store.store import Store
@@ -31,8 +29,8 @@ HOSTILE = "Exchange \x1b[2J\x1b]0;owned\x07halts"
 
 def store_with_a_run(path: Path, *, finish: str = "finished") -> Path:
     """Twelve bars of two symbols. BTCUSDT: eight HOLD, one LONG that is filled and stopped, three refused. ETHUSDT: HOLD throughout."""
-    config = msgspec.json.encode({"strategy": {"entry_threshold": 0.3, "min_confidence": 0.5, "factors": {"momentum": "ts_mean(returns, 9)"}},
-                                  "account": {"cash": 10000}}).decode()  # fmt: skip
+    strategy = {"entry_threshold": 0.3, "min_confidence": 0.5, "factors": {"momentum": "ts_mean(returns, 9)"}}
+    config = msgspec.json.encode({"strategy": strategy, "account": {"cash": 10000}}).decode()
     with Store.open(path) as store:
         begin(store, Run(id="paper-1", mode="paper", started_ms=START, config=config, symbols=("BTCUSDT", "ETHUSDT"), timeframe=MINUTE))
         journal = Journal(store, "paper-1", record=record, keep_inputs=False, merge_repeats=True)
@@ -87,18 +85,3 @@ def document(capsys: pytest.CaptureFixture[str], *words: object) -> Any:  # Any:
     code, out, err = run(capsys, *words, "--json")
     assert code == 0, err
     return json.loads(out)
-
-
-def default_config() -> Config:
-    return Config()
-
-
-def shows(text: str, parts: Sequence[str]) -> bool:
-    """Whether the parts come one after the other."""
-    at = 0
-    for part in parts:
-        at = text.find(part, at)
-        if at < 0:
-            return False
-        at += len(part)
-    return True

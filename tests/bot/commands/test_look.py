@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
-from bot.events import Denial
 from bot.commands.why_not import MEANS
+from bot.events import Denial
 from feeds.times import MINUTE, iso
 from strategies.events import Reason
 from tests.bot.commands.books import document, run, store_with_a_run
