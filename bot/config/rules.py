@@ -92,6 +92,8 @@ def _share(config: Config) -> Iterator[Problem]:
     share, most = config.trading.share, config.risk.max_position_share
     if share > most:
         yield _problem("trading.share", f"risk would refuse every entry: risk.max_position_share is {most}", str(most))
+    elif share > config.risk.max_order_share:
+        yield _problem("trading.share", f"risk would refuse every entry: risk.max_order_share is {config.risk.max_order_share}")
     elif config.trading.sizing == "fixed" and share * config.account.cash > config.risk.max_order_notional:
         least = share * config.account.cash
         yield _problem(
@@ -126,7 +128,10 @@ RULES = (
     Rule(("strategy.signals", "strategy.factors"), _something_to_say),
     Rule(("strategy.factors", "strategy.weights"), _factor_names),
     Rule(("strategy.windows.least_observations", "strategy.windows.observations"), _observations),
-    Rule(("trading.share", "risk.max_position_share", "account.cash", "risk.max_order_notional", "trading.sizing"), _share),
+    Rule(
+        ("trading.share", "risk.max_position_share", "account.cash", "risk.max_order_notional", "risk.max_order_share", "trading.sizing"),
+        _share,
+    ),
     Rule(("risk.max_position_share", "risk.max_gross", "risk.max_leverage"), _exposure),
     Rule(("feeds.news.on", "feeds.news.urls", "feeds.news.social"), _feeds),
     Rule(("account.name", "exchange.mode"), _live),

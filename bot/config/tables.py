@@ -148,6 +148,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     limit_offset_bps: Annotated[Decimal, note("A limit entry stands this far from the close, on our side", "bps", least=0, most=1_000)] = (
         Decimal(2)
     )
+    post_only: Annotated[bool, note("A limit entry that would take is cancelled instead")] = False
     limit_bars: Annotated[int, note("A limit entry that was not filled is taken back after this long", "bars", least=1, most=10_000)] = 5
     stop_loss: Annotated[Decimal, note("Stop attached to the entry; 0: none", "fraction of the price", least=0, below=1)] = Decimal("0.02")
     take_profit: Annotated[Decimal, note("Target attached to the entry; 0: none", "fraction of the price", least=0, most=10)] = Decimal(0)
@@ -159,6 +160,9 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """What no order may pass. A refusal carries its code; see docs/fills.md and `sluice why-not`."""
 
     max_order_notional: Annotated[Decimal, note("Largest order (D_ORDER_SIZE)", "USDT", above=0)] = Decimal(5000)
+    max_order_share: Annotated[Decimal, note("Largest order, whichever is less (D_ORDER_SIZE)", "fraction of equity", above=0, most=10)] = (
+        Decimal(1)
+    )
     max_position_share: Annotated[Decimal, note("Largest position (D_POSITION)", "fraction of equity", above=0, most=10)] = Decimal("0.2")
     max_gross: Annotated[Decimal, note("All positions together (D_GROSS)", "fraction of equity", above=0, most=10)] = Decimal("0.6")
     max_leverage: Annotated[
@@ -173,8 +177,12 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     max_drawdown: Annotated[
         Decimal, note("Fall from the highest equity that stops trading: HALTED", "fraction of equity", above=0, most=1)
     ] = Decimal("0.1")
+    drawdown_flattens: Annotated[bool, note("Whether every position is closed when max_drawdown is reached")] = True
     orders_per_minute: Annotated[int, note("Order rate (D_RATE)", "orders", least=1, most=10_000)] = 60
     orders_per_day: Annotated[int, note("Order rate (D_RATE)", "orders", least=1, most=1_000_000)] = 500
+    round_trips_per_hour: Annotated[
+        int, note("Positions that may be opened and closed again in one symbol (D_RATE)", "round trips", least=1, most=10_000)
+    ] = 6
     max_data_age: Annotated[Span, note("No entry on prices older than this (D_STALE); 0: three bars", least=0)] = Span(0)
 
     def data_age(self, timeframe: Millis) -> Millis:

@@ -268,6 +268,31 @@ def test_the_weights_are_those_of_the_signals() -> None:
     assert {name: weight for name, weight in mine.items() if name != "factors"} == WEIGHTS
 
 
+def test_the_defaults_are_those_of_the_parts_that_they_are_for() -> None:
+    from bot import plan  # here: these load the factor machine
+    from bot.checks import Limits
+    from bot.execution.costs import Costs
+    from bot.execution.simulated import Fills
+    from bot.trader import Rules
+    from strategies.decision import Thresholds
+    from strategies.engine import Plan
+    from strategies.signals import Windows
+    from strategies.snapshot import Ageing
+
+    config = Config()
+    assert plan.limits(config, MINUTE) == Limits()
+    assert plan.rules(config) == Rules()
+    assert plan.costs(config) == Costs()
+    assert plan.fills(config) == Fills()
+    made = plan.strategy_plan(config, MINUTE, ())
+    assert made.thresholds == Thresholds()
+    assert made.ageing == Ageing()
+    usual = Plan(())
+    assert (made.volatility_bars, made.grace_ms, made.stale_ms) == (usual.volatility_bars, usual.grace_ms, usual.stale_ms)
+    windows = config.strategy.windows
+    assert (windows.momentum, windows.volume, windows.scale) == Windows()
+
+
 def test_places_are_found_in_all_that_toml_allows() -> None:
     text = 'a.b = 1 # c\n[x."y z"]\nk = """two\nlines"""\nl = [1, [2, "]"], {q = 3}]\n[[t]]\nv = 1\n[[t]]\nv = 2\n'
     found = scan(text).found
