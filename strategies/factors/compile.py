@@ -69,11 +69,11 @@ def compile_factors(
     Raises FactorError naming the factor.
     """
     roots = [_root(name, factor, timeframe, fields, dialect, limits, units) for name, factor in factors.items()]
-    nodes = distinct(roots)
+    nodes, values = _needed(roots)
     used = {node.text for node in nodes if node.op == FIELD}
     columns = tuple(f for f in fields if f in used)
-    constants = [n for n in nodes if _value(n) is not None]
-    steps = [n for n in nodes if n.op != FIELD and _value(n) is None]
+    constants = [n for n in nodes if n in values]
+    steps = [n for n in nodes if n.op != FIELD and n not in values]
     register = {name: i for i, name in enumerate(columns)}
     register |= {node.text: i for i, node in enumerate(constants, len(columns))}
     register |= {node.text: i for i, node in enumerate(steps, len(columns) + len(constants))}
@@ -86,8 +86,8 @@ def compile_factors(
         warm_up=max((r.warm_up for r in roots), default=0),
         key=hashlib.sha256(text.encode()).hexdigest(),
         nodes=len(nodes),
-        state_bytes=state_bytes(nodes),
-        constants=np.array([_value(n) for n in constants], np.float64),
+        state_bytes=state_bytes(distinct(roots)),
+        constants=np.array([values[n] for n in constants], np.float64),
         **_arrays(steps, register)._asdict(),
         outputs=np.array([register[r.text] for r in roots], np.int64),
     )
@@ -107,16 +107,23 @@ def _root(name: str, factor: Node | str, timeframe: int, fields: Sequence[str], 
     return factor
 
 
-def _value(node: Node) -> float | None:
-    """What a node of constants alone is worth, where our own arithmetic can say; those that text keeps as written, too."""
-    if node.op == CONST:
-        return float(node.params[0])
-    row = OPERATORS.get(node.op)
-    if row is None or row.fold is None or not node.args:
-        return None
-    values = [_value(a) for a in node.args]
-    known = [v for v in values if v is not None]
-    return row.fold(*known) if len(known) == len(values) else None
+def _needed(roots: list[Node]) -> tuple[list[Node], dict[Node, float]]:
+    """Every node that must be there, arguments first, and the values of those that are constant, those that text keeps as written too."""
+    nodes = distinct(roots)
+    values: dict[Node, float] = {}
+    for node in nodes:
+        row = OPERATORS.get(node.op)
+        if node.op == CONST:
+            values[node] = float(node.params[0])
+        elif row is not None and row.fold is not None and all(a in values for a in node.args):
+            value = row.fold(*(values[a] for a in node.args))
+            if value is not None:
+                values[node] = value
+    needed = set(roots)
+    for node in reversed(nodes):
+        if node in needed and node not in values:
+            needed.update(node.args)
+    return [node for node in nodes if node in needed], values
 
 
 class _Steps(NamedTuple):

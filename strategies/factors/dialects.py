@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from strategies.errors import BadWindow, UnknownName
-from strategies.factors.graph import Node, call, const, field, nearest
+from strategies.factors.graph import Node, call, field, nearest
 from strategies.factors.operators import OPERATORS
 
-YEAR = 365 * 86_400_000
+YEAR = 365 * 86_400  # seconds
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 MOST_ARGUMENTS = 8  # of min and max, which nest
 
@@ -94,7 +94,7 @@ def _momentum(n: int, setting: Setting) -> Node:
 
 
 def _realized_vol(n: int, setting: Setting) -> Node:
-    return call("mul", call("ts_std", _momentum(1, setting), n), const((YEAR / setting.timeframe) ** 0.5))
+    return call("mul", call("ts_std", _momentum(1, setting), n), call("pow", call("div", YEAR, setting.timeframe / 1_000), 0.5))
 
 
 def _relative_volume(n: int, setting: Setting) -> Node:

@@ -17,6 +17,7 @@ from strategies.factors.operators import OPERATORS, Number, Operator, Param, Par
 FIELD, CONST = "field", "const"
 MAX_TEXT_NODES: Final = 100_000  # written out as text; beyond it a graph is a mistake, not a factor
 DIGITS: Final = 12  # a folded constant has at most as many as a written one may have, so that canonical text is legal text
+_SIGNS = {"add": "sub", "sub": "add"}  # a + -2 is a - 2, with the same bits
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _RESERVED = frozenset({"nan", "inf", "and", "or", "not", "if", "else", "true", "false", "none"})
 _interned: "WeakValueDictionary[str, Node]" = WeakValueDictionary()
@@ -172,12 +173,14 @@ def _folded(row: Operator, args: tuple[Node, ...]) -> Node | None:
     if row.fold is None or any(a.op != CONST for a in args):
         return None
     value = row.fold(*(a.params[0] for a in args))
-    return const(value) if not math.isfinite(value) or digits(value) <= DIGITS else None
+    return const(value) if value is not None and (not math.isfinite(value) or digits(value) <= DIGITS) else None
 
 
 def _built(row: Operator, args: tuple[Node, ...], params: Params) -> Node:
     if row.commutes:
         args = tuple(sorted(args, key=_order))
+    if row.name in _SIGNS and args[1].op == CONST and args[1].params[0] < 0:
+        return call(_SIGNS[row.name], args[0], -args[1].params[0])
     if sum(a.size for a in args) >= MAX_TEXT_NODES:
         raise TooBig(f"the graph has more than {MAX_TEXT_NODES} nodes when written out")
     inner = [_inner(a) for a in args]

@@ -56,7 +56,7 @@ class Operator(NamedTuple):
     symbol: str = ""
     cross: bool = False
     means: "Callable[[tuple[Node, ...], Params], Node] | None" = None
-    fold: Callable[..., float] | None = None
+    fold: Callable[..., float | None] | None = None  # its value on constants, bit for bit; None where only the kernel can say
 
     @property
     def arities(self) -> range:
@@ -88,7 +88,7 @@ def _call(op: str, *args: "Node | Number") -> "Node":
 
 
 def plain(name: str, series: int, kernel: str, says: str, source: str = "IEEE 754", *, unit: str = "same", aliases: tuple[str, ...] = (),
-          commutes: bool = False, symbol: str = "", fold: Callable[..., float] | None = None, params: tuple[Param, ...] = (),
+          commutes: bool = False, symbol: str = "", fold: Callable[..., float | None] | None = None, params: tuple[Param, ...] = (),
           floats: Callable[[Params], tuple[float, ...]] = lambda p: ()) -> Operator:  # fmt: skip
     """Element-wise: no memory."""
     return Operator(name, series, says, source, params, aliases, unit, kernel,
@@ -120,6 +120,19 @@ def _divide(a: float, b: float) -> float:
     return a / b if b != 0.0 else math.nan
 
 
+def _power(a: float, b: float) -> float | None:
+    if b == 0.5:
+        return math.sqrt(a) if a >= 0.0 else math.nan
+    if a == 0.0 and b < 0.0:
+        return math.nan
+    if not float(b).is_integer() or abs(b) > 64:
+        return None
+    count, base, power = abs(int(b)), a, 1.0
+    while count:  # as the kernel does it
+        power, base, count = power * base if count & 1 else power, base * base, count >> 1
+    return power if b >= 0 else _divide(1.0, power)
+
+
 def _compare(test: Callable[[float, float], bool]) -> Callable[[float, float], float]:
     return lambda a, b: math.nan if a != a or b != b else float(test(a, b))
 
@@ -141,7 +154,8 @@ ELEMENTWISE = (
     plain("sub", 2, "elementwise.sub", "a - b", aliases=("subtract",), symbol="-", fold=lambda a, b: a - b),
     plain("mul", 2, "elementwise.mul", "a * b", aliases=("multiply",), unit="product", commutes=True, symbol="*", fold=lambda a, b: a * b),
     plain("div", 2, "elementwise.div", "a / b; NaN where b is 0", aliases=("divide",), unit="ratio", symbol="/", fold=_divide),
-    plain("pow", 2, "transcendental.power", "a ** b; in text b is a constant in [-4, 4]", aliases=("power",), unit="power", symbol="**"),
+    plain("pow", 2, "transcendental.power", "a ** b; in text b is a constant in [-4, 4]", aliases=("power",), unit="power", symbol="**",
+          fold=_power),
     plain("neg", 1, "elementwise.neg", "-a", symbol="-", fold=lambda a: -a),
     plain("gt", 2, "elementwise.gt", "1 where a > b, else 0", unit="compare", symbol=">", fold=_compare(lambda a, b: a > b)),
     plain("ge", 2, "elementwise.ge", "1 where a >= b, else 0", unit="compare", symbol=">=", fold=_compare(lambda a, b: a >= b)),
@@ -162,7 +176,7 @@ ELEMENTWISE = (
           aliases=("if_else", "iff"), unit="branches"),
     plain("abs", 1, "elementwise.absolute", "size of a", fold=abs),
     plain("sign", 1, "elementwise.sign", "-1, 0 or 1", "numpy.sign", unit="rate"),
-    plain("sqrt", 1, "elementwise.square_root", "square root; NaN below 0", unit="root"),
+    plain("sqrt", 1, "elementwise.square_root", "square root; NaN below 0", unit="root", fold=lambda a: _power(a, 0.5)),
     plain("log", 1, "transcendental.log", "natural logarithm; NaN at and below 0", "FreeBSD e_log.c", aliases=("ln",), unit="rate"),
     plain("log1p", 1, "transcendental.log1p", "log(1 + a), exact near 0; NaN at and below -1", "Kahan's correction", unit="rate"),
     plain("exp", 1, "transcendental.exp", "e to the a", "FreeBSD e_exp.c", unit="rate"),

@@ -48,6 +48,8 @@ def parse(
             raise refusal.placed(line.row, line.start) from None
         if line.name:
             named[line.name] = node
+    if not node.inputs():
+        raise BadConstant(f"it is the constant {node.text} and reads no field", line=line.row, column=line.start)
     return node
 
 
@@ -64,8 +66,8 @@ class _Translation:
         try:
             tree = ast.parse(self.line.python, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as wrong:
-            offset = getattr(wrong, "offset", None)
-            row, column = self.line.place((offset or 1) - 1)
+            at = wrong.offset if isinstance(wrong, SyntaxError) and wrong.offset else len(self.line.python)  # 0: the text ends too early
+            row, column = self.line.place(at - 1)
             reason = wrong.msg if isinstance(wrong, SyntaxError) else "too deeply nested"
             raise BadSyntax(f"this is not an expression: {reason}", line=row, column=column) from None
         return self.go(tree, 0)
