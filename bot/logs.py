@@ -5,8 +5,12 @@ The rule: a line is one line. Control characters are stripped, what looks like a
 
 import logging
 import logging.handlers
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 from feeds import times
@@ -55,31 +59,47 @@ class Calm(logging.Filter):
         return count < STORM
 
 
+class Stderr(logging.Handler):
+    """Lines to stderr as it is when they come, not as it was when this was made."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+class Rotating(logging.handlers.RotatingFileHandler):
+    """A file that is private also when the next one begins."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
 def to_stderr(verbose: bool) -> None:
     """Warnings, and with `verbose` everything of ours, to stderr. Calling it again replaces what it did before."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    _install(handler, "stderr", logging.DEBUG if verbose else logging.WARNING)
-
-
-def to_file(path: Path) -> None:
-    """INFO and above into a rotating file of mode 0600; raises OSError naming the path when it cannot be written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=KEPT, encoding="utf-8")
-    handler.setLevel(logging.INFO)
-    _install(handler, "file", logging.INFO)
-
-
-def _install(handler: logging.Handler, name: str, level: int) -> None:
     root = logging.getLogger()
-    for old in [h for h in root.handlers if h.get_name() == f"sluice-{name}"]:
+    for old in [handler for handler in root.handlers if isinstance(handler, Stderr)]:
         root.removeHandler(old)
-        old.close()
-    handler.set_name(f"sluice-{name}")
+    handler = Stderr(logging.DEBUG if verbose else logging.WARNING)
+    _install(handler, handler.level)
+
+
+@contextmanager
+def to_file(path: Path) -> Iterator[None]:
+    """INFO and above into a rotating file of mode 0600, for as long as it lasts; raises OSError naming the path."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handler = Rotating(path, maxBytes=MAX_BYTES, backupCount=KEPT)
+    handler.setLevel(logging.INFO)
+    _install(handler, logging.INFO)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _install(handler: logging.Handler, level: int) -> None:
     handler.setFormatter(Line())
     handler.addFilter(Calm())
-    root.addHandler(handler)
-    for ours in OURS:
-        logger = logging.getLogger(ours)
+    logging.getLogger().addHandler(handler)
+    for name in OURS:
+        logger = logging.getLogger(name)
         logger.setLevel(min(level, logger.level or level))

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bot import logs
 from bot.commands import setting, summary
 from bot.commands.live import Watch, interrupted
 from bot.render import Out, money
@@ -29,7 +30,7 @@ def conduct(work: Coroutine[Any, Any, Any], watch: Watch, out: Out, store: Path)
     here = setting.flag(store)
     out.say("Ctrl-C stops.")
     try:
-        with watch:
+        with logs.to_file(store.with_suffix(".log")), watch:
             result = until_stopped(work)
     except Interrupted as end:
         tally = watch.tally
