@@ -109,14 +109,14 @@ def plug(config: Config, symbols: tuple[str, ...], tap: Any) -> Session:
     return build(config, universe, strategy_plan(config, MINUTE, ("exchange_netflow",)), "test", tap)
 
 
-def replayed(config: Config, market: World, *, block: int = 4096, step: bool = False, since: int | None = None) -> Done:
+def replayed(config: Config, market: World, *, block: int = 4096, step: bool = False) -> Done:
     """Run it in blocks, stopping only where it must, or at every bar."""
     history = market.history
     with Store.open() as store:
         begin(store, Run(id="test", mode="replay", started_ms=0, symbols=history.symbols))
         journal = journal_of(store, "test", history.symbols, keep_inputs=False, merge_repeats=True)
         session = plug(config, history.symbols, journal.write)
-        session.begin(history.span[0] if since is None else since)
+        session.begin(history.span[0])
         session.replay(history.blocks(block, others=market.others), store, journal, step=step)
         with store.transaction():
             journal.close()

@@ -21,8 +21,8 @@ from bot.errors import ConfigError
 from bot.events import Started
 from bot.lock import Lock
 from bot.modes.parts import Universe, build, journal_of, run_row
-from bot.modes.replay import Market, read_market
-from bot.modes.verify import rehearse
+from bot.modes.history import Market, read_market
+from bot.modes.again import rehearse
 from bot.results import PaperResult, result_of
 from bot.store.reader import Reader
 from bot.store.runs import Run, begin
