@@ -22,7 +22,7 @@ else
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help install demo test test-system lint format docs bench evidence lock clean
+.PHONY: help install demo test test-system lint format docs bench soak evidence lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ docs: .venv/.dev  ## the generated pages: config.toml, docs/config.md, events.md
 
 bench: .venv/.warm  ## bars a second
 	@$(PY) -m bench.replay $(ARGS)
+
+soak: .venv/.warm  ## the demo for ten minutes at high speed: memory, and every decision again
+	@$(PY) -m bench.soak $(ARGS)
 
 evidence: .venv/.dev .venv/.warm  ## measure, and write the table of README.md
 	@$(PY) -m bench.evidence $(ARGS)

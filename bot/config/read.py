@@ -56,7 +56,7 @@ def unwrap(hint: Any) -> tuple[Any, msgspec.Meta]:
     return hint, msgspec.Meta()
 
 
-def fields(table: type[msgspec.Struct]) -> dict[str, Field]:
+def fields(table: type[msgspec.Struct]) -> Mapping[str, Field]:
     """The keys of a table, in order."""
     hints = typing.get_type_hints(table, include_extras=True)
     out = {}
