@@ -31,7 +31,7 @@ section{min-width:0}
 .plot{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px 14px 8px;position:relative;
   min-width:0}
 .plots .plot:first-child{grid-column:1/-1}
-figcaption{font-weight:600;display:flex;flex-wrap:wrap;gap:4px 14px;margin-bottom:8px}
+figcaption{font-weight:600;display:flex;flex-wrap:wrap;gap:4px 14px;margin-bottom:12px}
 figcaption output{margin-left:auto;font-weight:400;font-variant-numeric:tabular-nums;color:var(--soft)}
 .legend{font-weight:400;font-size:13px;display:flex;flex-wrap:wrap;gap:4px 14px}
 .legend span::before{content:"";display:inline-block;width:12px;height:3px;margin-right:5px;vertical-align:middle;
