@@ -3,6 +3,7 @@
 FeedError               the world failed: retried at the edge, then FeedStatus(down)
     Unreachable         nobody answered: exit code 5
     BadData             what came cannot be right: refused with its place
+    Banned              the other side refuses this request or this address: asking again does not help
 """
 
 
@@ -16,3 +17,7 @@ class Unreachable(FeedError):
 
 class BadData(FeedError):
     """Data from outside that cannot be right; the message names the file or feed, the row and the column."""
+
+
+class Banned(FeedError):
+    """The other side refuses this request or this address: asking again does not help."""

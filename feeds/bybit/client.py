@@ -14,7 +14,7 @@ from typing import Any
 from feeds.bybit import wire
 from feeds.bybit.messages import Rejects, Todo, outcome, parse_instruments
 from feeds.bybit.sockets import Frame, Idle, Lost, Patience, Sift, Socket, Up, plain
-from feeds.errors import FeedError, Unreachable
+from feeds.errors import Banned, FeedError, Unreachable
 from feeds.instruments import Instrument
 from feeds.times import SECOND, now
 
@@ -25,11 +25,7 @@ HOSTS = {
     "testnet": ("https://api-testnet.bybit.com", "wss://stream-testnet.bybit.com"),
     "demo": ("https://api-demo.bybit.com", "wss://stream.bybit.com"),
 }
-__all__ = ["HOSTS", "Banned", "BybitClient", "Frame", "Idle", "Lost", "Patience", "Up"]
-
-
-class Banned(FeedError):
-    """The exchange refuses this request or this address: asking again does not help."""
+__all__ = ["HOSTS", "BybitClient", "Frame", "Idle", "Lost", "Patience", "Up"]
 
 
 class BybitClient:

@@ -3,8 +3,8 @@ from contextlib import aclosing
 
 import pytest
 
-from feeds.bybit.client import Banned, BybitClient, Idle, Lost, Up
-from feeds.errors import Unreachable
+from feeds.bybit.client import BybitClient, Idle, Lost, Up
+from feeds.errors import Banned, Unreachable
 from tests.fakes.bybit import FakeBybit, Fault
 from tests.feeds.bybit.market import LIVE, QUICK, client, rows
 
