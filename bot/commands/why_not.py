@@ -14,6 +14,7 @@ MEANS = {
     "missing_bar": "the symbol's candle was not there",
     "stale": "the bar came too late to act on",
     "already_in_position": "the view was held already",
+    "long_only": "SHORT only closes, and nothing was held",
     "D_ORDER_SIZE": "the order was too large, or below the least that can be traded",
     "D_POSITION": "the position would have been too large",
     "D_GROSS": "all positions together would have been too large",

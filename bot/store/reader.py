@@ -17,6 +17,7 @@ from bot.store import books, chain, rows
 from bot.store.migrations import LEDGER, level
 from bot.store.payload import event_of
 from bot.store.store import BUSY_MS, MEMORY, Store
+from bot.store.why import Span, why_not
 from feeds.events import Event
 
 _RUN = "id, mode, state, started_ms, ended_ms, config, config_hash, seed, symbols, timeframe, data_hash, versions, digest, chain, summary"
@@ -236,19 +237,12 @@ class Reader:
     def why_not(self, run: str, *, symbol: str | None = None, since: int | None = None, until: int | None = None) -> rows.WhyNot:
         """Every bar and symbol in [since, until] (bar closes) that did not lead to an order, counted by reason.
 
-        A refusal counts by its code, HOLD by its reason; LONG or SHORT with nothing following is `already_in_position`.
+        A refusal counts by its code, HOLD by its reason; LONG or SHORT with nothing following by what stood at that moment:
+        `already_in_position`, a refusal that is told once, an order under way (`D_PENDING`), or `long_only`.
         """
         where, values = _where(run, {"symbol =": symbol, "until_ms >=": since, "bar_ms <=": until})
-        traded, counts = 0, dict[str, int]()
         timeframe = self._all("SELECT timeframe FROM runs WHERE id = ?", run)
-        for bar_ms, until_ms, bars, ordered, reason in self._conn.execute(f"{_WHY} {where}", values):
-            inside = _inside(bar_ms, until_ms, bars, (since, until), timeframe[0][0] if timeframe else 0)
-            if ordered:
-                traded += inside
-            else:
-                counts[reason] = counts.get(reason, 0) + inside
-        ranked = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-        return rows.WhyNot(traded + sum(ranked.values()), traded, ranked)
+        return why_not(self._conn, run, where, values, Span(since, until, timeframe[0][0] if timeframe else 0))
 
     def _alive(self, columns: rows.Columns) -> rows.RunRow:
         """A run that is written down as running, but whose process is gone, was interrupted."""
@@ -262,28 +256,11 @@ class Reader:
 
 # An order and those attached to it.
 _FAMILY = f"{{0}} IN (?2, ?2 || '{STOP_SUFFIX}', ?2 || '{TAKE_SUFFIX}')"
-_WHY = (
-    "SELECT bar_ms, until_ms, bars,"
-    " EXISTS (SELECT 1 FROM orders AS o WHERE o.run = d.run AND o.cause = d.seq),"
-    " coalesce((SELECT code FROM refusals AS r WHERE r.run = d.run AND r.cause = d.seq LIMIT 1),"
-    " CASE WHEN side = 'HOLD' THEN reason ELSE 'already_in_position' END) FROM decisions AS d"
-)
 
 
 def _where(run: str, bounds: dict[str, Any]) -> tuple[str, tuple[Any, ...]]:  # whatever SQLite takes
     given = {column: value for column, value in bounds.items() if value is not None}
     return "WHERE " + " AND ".join(f"{column} ?" for column in ("run =", *given)), (run, *given.values())
-
-
-def _inside(bar_ms: int, until_ms: int, bars: int, span: tuple[int | None, int | None], timeframe: int) -> int:
-    """How many of a row's bars close within the span, when they follow one another without gaps."""
-    since, until = span
-    first = bar_ms if since is None else max(bar_ms, since)
-    last = until_ms if until is None else min(until_ms, until)
-    if (first, last) == (bar_ms, until_ms) or bars == 1 or timeframe <= 0:
-        return bars
-    skipped = -((bar_ms - first) // timeframe) + (until_ms - last + timeframe - 1) // timeframe
-    return max(0, bars - skipped)
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -163,7 +163,7 @@ def test_why_not_counts_back_from_the_newest_bar_close(capsys, store: Path) -> N
 
 def test_every_reason_that_there_is_has_its_words() -> None:
     holding = {reason.value for reason in Reason} - {Reason.ABOVE_ENTRY, Reason.BELOW_ENTRY}
-    assert holding | {code.value for code in Denial} | {"already_in_position"} == set(MEANS)
+    assert holding | {code.value for code in Denial} | {"already_in_position", "long_only"} == set(MEANS)
 
 
 def test_positions_and_profit_add_up(capsys, store: Path) -> None:  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ConfigError, NotFound
-from bot.events import Fill, FundingPaid, OrderSide, StateChanged, Status, TradingState
+from bot.events import Denial, Fill, FundingPaid, OrderSide, StateChanged, Status, TradingState
 from bot.lock import Lock
 from bot.store.books import positions, profits
 from bot.store.journal import Journal
@@ -210,27 +211,76 @@ def test_order_leads_back_to_its_decision() -> None:
 
 
 def test_every_bar_and_symbol_without_a_trade_has_a_reason() -> None:
-    counted = written().why_not("r1")
-    assert (counted.bars, counted.traded) == (20, 1)
-    assert counted.counts == {"weak_score": 9, "already_in_position": 8, "D_COOL_DOWN": 1, "low_confidence": 1}
-    assert list(counted.counts) == ["weak_score", "already_in_position", "D_COOL_DOWN", "low_confidence"]
-    of_eth = written().why_not("r1", symbol="ETHUSDT")
-    assert (of_eth.bars, of_eth.counts) == (10, {"weak_score": 9, "low_confidence": 1})
+    counted = written().why_not("r1", symbol="ETHUSDT")
+    assert (counted.bars, counted.traded, counted.counts) == (10, 0, {"weak_score": 9, "low_confidence": 1})
+    assert list(counted.counts) == ["weak_score", "low_confidence"]
 
 
-@settings(max_examples=40, deadline=None)
+def long(books: Journal, row: int, then: Callable[[int], object] | None = None, *, filled_by: str = "") -> None:
+    """A bar at which BTCUSDT decides LONG, after a fill that buys (or sells) what is held, and before what follows from it."""
+    at = START + (row + 1) * MINUTE
+    entered = books.write(candle(row=row), 0)
+    if filled_by:
+        side = OrderSide.BUY if filled_by == "buy" else OrderSide.SELL
+        books.write(fill(f"e{row}", side=side, at=at), entered)
+    decided = books.write(decision(row=row, side=Side.LONG, reason=Reason.ABOVE_ENTRY), entered)
+    if then is not None:
+        then(decided)
+
+
+def test_view_that_led_to_nothing_is_explained_by_what_stood_then() -> None:
+    books = journal(Store.open())
+    write = books.write
+    halted = StateChanged(START + 7 * MINUTE, TradingState.HALTED, "operator", "")
+    active = StateChanged(START + 10 * MINUTE, TradingState.ACTIVE, "operator", "")
+    with books.store.transaction():
+        long(books, 0, lambda seq: write(order(row=0), seq))
+        long(books, 1)  # the order is under way
+        write(update(status=Status.FILLED, filled=D("0.5"), at=START + 3 * MINUTE), 0)
+        long(books, 2, filled_by="buy")
+        long(books, 3)
+        long(books, 4, lambda seq: write(refusal(4), seq), filled_by="sell")
+        long(books, 5, lambda seq: write(order("v1-A-2", 5), seq))
+        write(update("v1-A-2", Status.REJECTED, at=START + 6 * MINUTE), 0)
+        write(halted, 0)
+        long(books, 6, lambda seq: write(refusal(6, code=Denial.HALTED), seq))
+        long(books, 7)  # it was told that trading is halted
+        long(books, 8)
+        write(active, 0)
+        long(books, 9, lambda seq: write(order("v1-A-3", 9), seq))
+    counted = Reader.of(books.store).why_not("r1")
+    assert (counted.bars, counted.traded) == (10, 3)
+    assert counted.counts == {"D_HALTED": 3, "already_in_position": 2, "D_COOL_DOWN": 1, "D_PENDING": 1}
+
+
+def test_short_view_that_a_long_only_trader_leaves_is_called_so() -> None:
+    books = journal(Store.open())
+    with books.store.transaction():
+        books.write(decision(side=Side.SHORT, reason=Reason.BELOW_ENTRY), 0)
+    assert Reader.of(books.store).why_not("r1").counts == {"long_only": 1}
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    since=st.none() | st.integers(-2, 14), until=st.none() | st.integers(-2, 14), kinds=st.lists(st.integers(0, 2), min_size=1, max_size=12)
-)
-def test_merged_rows_count_by_their_bars(since: int | None, until: int | None, kinds: list[int]) -> None:
+    since=st.none() | st.integers(-2, 14), until=st.none() | st.integers(-2, 14),
+    kinds=st.lists(st.integers(0, 3), min_size=1, max_size=12), turns=st.sets(st.integers(0, 11)),
+)  # fmt: skip
+def test_merged_rows_count_by_their_bars(since: int | None, until: int | None, kinds: list[int], turns: set[int]) -> None:
     counts = []
+    reasons = (Reason.WEAK_SCORE, Reason.STALE, Reason.WEAK_SCORE, Reason.ABOVE_ENTRY)
     for merge in (False, True):
         books = journal(Store.open(), merge_repeats=merge)
+        held = False
         with books.store.transaction():
             for row, kind in enumerate(kinds):
-                decided = books.write(decision(row=row, reason=(Reason.WEAK_SCORE, Reason.STALE, Reason.WEAK_SCORE)[kind]), 0)
+                if row in turns:
+                    side = OrderSide.SELL if held else OrderSide.BUY
+                    books.write(fill(f"e{row}", side=side, order_id="x", at=START + (row + 1) * MINUTE), 0)
+                    held = not held
+                decided = books.write(decision(row=row, side=Side.SHORT if kind == 3 else Side.HOLD, reason=reasons[kind]), 0)
                 if kind == 2:
                     books.write(order(f"v1-{row}-1", row), decided)
+                    books.write(update(f"v1-{row}-1", Status.REJECTED, at=START + (row + 1) * MINUTE), decided)
             books.close()
         span = [None if edge is None else START + edge * MINUTE + 1 for edge in (since, until)]
         counts.append(Reader.of(books.store).why_not("r1", since=span[0], until=span[1]))
