@@ -142,27 +142,29 @@ class Store:
 class Market:
     """Closed bars as they came. The first word on a bar stands: history is not rewritten."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        self.conn = conn
+    def __init__(self, conn: sqlite3.Connection, path: str) -> None:
+        self.conn, self.path = conn, path
 
     @classmethod
     def open(cls, path: str | Path = MEMORY) -> "Market":
         """Open or make the file; raises as `Store.open` does."""
-        return cls(_open(str(path), MARKET, "NORMAL"))
+        return cls(_open(str(path), MARKET, "NORMAL"), str(path))
 
     def put(self, candles: Iterable[Candle]) -> None:
-        """Keep these bars; those that are there already stay as they are."""
+        """Keep these bars; those that are there already stay as they are. Raises TimedOut, ConfigError as `Store.open` does."""
         rows = [
             (c.symbol, c.close_ms - c.open_ms, c.open_ms, c.open, c.high, c.low, c.close, c.volume, c.turnover, c.source.value, c.at)
             for c in candles
         ]
-        self.conn.execute("BEGIN IMMEDIATE")
         try:
+            self.conn.execute("BEGIN IMMEDIATE")
             self.conn.executemany("INSERT OR IGNORE INTO candles VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
             self.conn.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise _wrong(error, self.path) from error
             raise
 
     def candles(self, symbol: str, timeframe: int, start: int = 0, stop: int = 2**62) -> Iterator[Candle]:

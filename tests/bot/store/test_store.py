@@ -284,6 +284,17 @@ def test_first_word_on_a_bar_stands(tmp_path: Path) -> None:
     assert kept[0].source is Source.FILE
 
 
+def test_market_data_locked_by_another_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_MS", 30)
+    mine, other = Market.open(tmp_path / "m.db"), Market.open(tmp_path / "m.db")
+    other.conn.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TimedOut, match=r"m\.db was locked"):
+        mine.put([candle()])
+    other.conn.execute("ROLLBACK")
+    mine.put([candle()])
+    assert list(other.candles("BTCUSDT", 60_000)) == [candle()]
+
+
 def test_bars_are_read_back_by_their_opening() -> None:
     market = Market.open()
     market.put([candle(row=row) for row in range(5)])
