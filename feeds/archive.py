@@ -26,6 +26,7 @@ from feeds.errors import BadData
 from feeds.events import Candle, Source
 from feeds.files import Floats, Ints
 from feeds.history import History, Lane
+from feeds.synth import LABEL, MARK
 
 _SOURCES = tuple(Source)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -242,6 +243,8 @@ def _write_month(path: Path, month: _Month) -> None:
             ),
         }
     )
+    if _SOURCES.index(Source.SYNTHETIC) in month.source:
+        table = table.replace_schema_metadata({MARK: b'{"synthetic": true}', b"label": LABEL.encode()})
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with fresh.open("wb") as stream:

@@ -350,8 +350,13 @@ def _wrong_unit(table: Table, name: str, raw: Ints, found: str | None) -> str:
 
 
 def symbol_of(path: Path) -> str:
-    """The symbol that a file is named after: `BTCUSDT.parquet`, `BTCUSDT-1m-2023-07.zip`, `BTC_USDT_USDT-1h-futures.feather`."""
+    """The symbol that a file is named after: `BTCUSDT.parquet`, `BTCUSDT-1m-2023-07.zip`, `BTC_USDT_USDT-1h-futures.feather`.
+
+    A month of the archive, `BTCUSDT/2023-07.parquet`, is named after its folder.
+    """
     stem = re.sub(r"\.(csv|parquet)$", "", path.stem, flags=re.IGNORECASE).upper()
+    if re.fullmatch(r"\d{4}-\d\d", stem):
+        return path.parent.name.upper()
     head, *rest = re.split(r"[-_ ]", stem)
     if any(head.endswith(quote) and len(head) > len(quote) for quote in QUOTES):
         return head

@@ -10,8 +10,10 @@ from typing import NamedTuple
 from feeds.archive import Appended, Archive
 from feeds.candle_files import PRICES, TURNOVERS, VOLUMES, Series, check_series, series_of
 from feeds.errors import BadData
+from feeds.events import Source
 from feeds.files import SYMBOL_COLUMNS, TEXT, Table, find_files, first_line, has_header, instants, read_table, symbol_of, time_column
 from feeds.history import History, history_of
+from feeds.synth import is_synthetic
 
 # Binance's public dumps before 2025 have no header line
 BINANCE_KLINES = (
@@ -73,6 +75,8 @@ def import_files(
         named = ", ".join(sorted({symbol_of(path) for path in files})[:12])
         raise BadData(f"no candles for {', '.join(missing) or 'any symbol'}; the files are named {named}; check --symbols")
     history = history_of(series, symbols, timeframe, now)
+    if any(is_synthetic(file.path) for file in mapped):
+        history.source = Source.SYNTHETIC  # the archive keeps the label
     return Imported(mapped, history, archive.append(history))
 
 

@@ -59,6 +59,7 @@ def import_(
     lines += [f"{done.appended.added:,} bars added to {place}, {done.appended.repeated:,} were there already"]
     lines += [f"warning: {plain(warning)}" for warning in done.history.warnings]
     lines += [f"differs: {c.symbol} {clock(c.open_ms)}: kept close {c.kept[3]:g}, refused {c.refused[3]:g}" for c in conflicts[:10]]
+    lines += ["", f"Next: sluice replay --candles {place / 'candles' / times.span_text(done.history.timeframe)}"]
     out.answer(document, lines)
     if conflicts:
         raise CheckFailed(f"{len(conflicts)} bars came again with other numbers; what was stored first is kept in {place}")

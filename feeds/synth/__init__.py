@@ -30,7 +30,7 @@ _KNOWN = {
     "SOL": Coin("SOLUSDT", "SOL", 145.0, 2, 1, 1.4, 0.40, 0.9e6),
 }
 _QUOTES = ("USDT", "USDC", "USD")
-_MARK = b"sluice"
+MARK = b"sluice"  # in the metadata of a Parquet file: made here, or imported from what was made here
 
 
 def make_market(
@@ -94,7 +94,7 @@ def is_synthetic(path: Path | str) -> bool:
         metadata = pq.read_metadata(path).metadata
     except (OSError, pa.ArrowException):
         return False
-    return metadata is not None and _MARK in metadata
+    return metadata is not None and MARK in metadata
 
 
 def check(seed: int, symbols: Sequence[str], days: int, timeframe: int, start: int) -> None:
@@ -161,7 +161,7 @@ def _save(folder: Path, name: str, table: pa.Table, mark: str) -> dict[str, obje
     """Write one file, whole or not at all; what the manifest says about it."""
     path = folder / name
     partial = path.with_suffix(".partial")
-    marked = table.replace_schema_metadata({_MARK: mark.encode(), b"label": LABEL.encode()})
+    marked = table.replace_schema_metadata({MARK: mark.encode(), b"label": LABEL.encode()})
     pq.write_table(
         marked, partial, compression="none", version="2.6", write_statistics=True, use_dictionary=["symbol"], row_group_size=1 << 20
     )

@@ -181,6 +181,16 @@ def test_data_is_made_up_imported_listed_and_checked(capsys, tmp_path: Path) -> 
     assert run(capsys, "data", "check", "market/candles")[1] == "sound: nothing was found\n"
 
 
+def test_what_was_imported_can_be_replayed_and_gives_the_same_run(capsys) -> None:  # type: ignore[no-untyped-def]
+    words = ("--days", 3, "--symbols", "BTCUSDT", "--timeframe", "30m", "--from", "2024-02-28")
+    assert run(capsys, "data", "synth", "market", *words)[0] == 0
+    assert run(capsys, "data", "import", "market/candles/BTCUSDT.parquet")[0] == 0
+    from_files = document(capsys, "replay", "--candles", "market/candles")
+    from_archive = document(capsys, "replay", "--candles", ".sluice/archive")
+    assert (from_archive["bars"], from_archive["synthetic"]) == (144, True)
+    assert (from_archive["digest"], from_archive["data_hash"]) == (from_files["digest"], from_files["data_hash"])
+
+
 def test_broken_candles_are_told_with_their_place(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     rows = ["ts_ms,open,high,low,close,volume", "1700000000000,1,2,0.5,1,1", "1700000060000,1,0.2,0.5,1,1", "1700000120000,1,2,0.5,1,1"]
     (tmp_path / "BTCUSDT.csv").write_text("\n".join(rows) + "\n")
