@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from bot.config import tables
-from bot.config.read import Problem, Reader, leaves
+from bot.config.read import SHOWN, Problem, Reader, leaves
 from bot.config.rules import problems as misfits
 from bot.config.secrets import Secret, Secrets, read_secrets
 from bot.config.syntax import syntax_problem
@@ -30,11 +30,13 @@ LARGEST = 1 << 20  # bytes of a config file
 
 
 class ConfigProblems(ConfigError):
-    """Everything that is wrong with a configuration; `lines` one text for each problem."""
+    """What is wrong with a configuration; `lines` one text for each problem, the first ones when there are very many."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, lines: Sequence[str], total: int = 0) -> None:
         self.lines = tuple(lines)
-        count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}. Nothing was started."
+        total = max(total, len(lines))
+        more = f", the first {len(lines)} of which are shown" if total > len(lines) else ""
+        count = f"{total} problem{'s' if total > 1 else ''}{more}. Nothing was started."
         super().__init__("\n".join((*lines, count)))
 
 
@@ -70,6 +72,7 @@ class _Source:
     def __init__(self, file: FilePath | None, text: str) -> None:
         self.name = str(file) if file is not None else "built-in values"
         self.text = text
+        self.lines = text.split("\n")
         self.found = scan(text).found if text else {}
 
     def place(self, problem: Problem) -> Place | None:
@@ -118,7 +121,8 @@ def load(path: FilePath | str | None = None, env: Mapping[str, str] | None = Non
     refused = {dotted(p.path[:n]) for p in reader.problems for n in range(1, len(p.path) + 1)}
     found = [*reader.problems, *misfits(config, refused)]
     if found:
-        raise ConfigProblems([_pointed(problem, source, outside) for problem in sorted(found, key=lambda p: _order(p, source, outside))])
+        found.sort(key=lambda problem: _order(problem, source, outside))
+        raise ConfigProblems([_pointed(problem, source, outside) for problem in found[:SHOWN]], len(found))
     return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text)
 
 
@@ -234,8 +238,7 @@ def _did_you_mean(suggestion: str, on: str = "value") -> str:
 
 
 def _drawn(source: _Source, place: Place, message: str, suggestion: str, on: str = "value", hide: bool = False) -> str:
-    lines = source.text.split("\n")
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
+    line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
     if hide:
         line = re.sub(r"=.*", "= ***", line)
     start = max(0, place.column - 100)

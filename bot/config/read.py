@@ -44,6 +44,7 @@ class Field(NamedTuple):
         return self.meta.extra or {}
 
 
+SHOWN = 50  # problems that are worth reading; more of them mean that this is another file altogether
 _MISSING: Any = object()
 _SECRET = re.compile(r"secret|passw|passphrase|token|credential|private_?key|api_?key|(^|_)key$|mnemonic", re.IGNORECASE)
 
@@ -104,7 +105,8 @@ class Reader:
         for key, value in raw.items():
             here = (*path, key)
             if key not in known:
-                self.problems.append(unknown_key(self.root, path, key, known))
+                suggest = len(self.problems) < SHOWN
+                self.problems.append(unknown_key(self.root, path, key, known) if suggest else Problem(here, "key", "unknown key"))
                 continue
             read = self.value(known[key].kind, known[key].meta, value, here)
             if read is not _MISSING:

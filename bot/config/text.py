@@ -3,6 +3,7 @@
 It reads only what is needed to find places, and is lenient: what is no TOML at all, `tomllib` refuses.
 """
 
+import bisect
 import contextlib
 import re
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self._starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "\n")]
         self.found: dict[Path, Found] = {}
         self.twice: list[tuple[Path, Place]] = []
         self._arrays: dict[Path, int] = {}
@@ -168,10 +170,9 @@ class _Scanner:
             self._passed.discard(path)
 
     def _place(self, start: int, end: int) -> Place:
-        first = self.text.rfind("\n", 0, start) + 1
-        stop = self.text.find("\n", start)
-        end = min(end, len(self.text) if stop < 0 else stop)
-        return Place(self.text.count("\n", 0, start) + 1, start - first + 1, max(1, end - start))
+        row = bisect.bisect_right(self._starts, start) - 1
+        stop = self._starts[row + 1] - 1 if row + 1 < len(self._starts) else len(self.text)
+        return Place(row + 1, start - self._starts[row] + 1, max(1, min(end, stop) - start))
 
     def _peek(self, token: str) -> bool:
         return self.text.startswith(token, self.at)

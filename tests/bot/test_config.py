@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.config import Config, ConfigProblems, Secret, default_text, docs, load, read_secrets, schema
 from bot.config.read import leaves
@@ -129,10 +132,39 @@ def test_what_is_suggested_is_accepted(tmp_path: Path) -> None:
     assert tried >= 25
 
 
+@given(st.data())
+def test_no_damage_to_a_config_leads_to_anything_but_a_clear_refusal(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    lines = [line for line in default_text().splitlines() if line and not line.startswith("#")]
+    start = data.draw(st.integers(0, len(lines) - 8))
+    text = "\n".join(lines[start : start + 8]) + "\n"
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text)))
+        end = min(len(text), at + data.draw(st.integers(0, 6)))
+        text = text[:at] + data.draw(st.text(st.sampled_from("[]{}=.,\"'#\n\\ -+e_1%aZé\t\u202e"), max_size=4)) + text[end:]
+    file = tmp_path_factory.getbasetemp() / "damaged.toml"
+    file.write_text(text, encoding="utf-8")
+    try:
+        load(file, env={})
+    except ConfigProblems as refused:
+        for problem in refused.lines:
+            line, column = re.match(r".*?damaged\.toml:(\d+):(\d+)  ", problem).groups()  # type: ignore[union-attr]
+            assert 1 <= int(line) <= text.count("\n") + 1
+            assert int(column) >= 1
+    except ConfigError:
+        pass
+
+
 def test_all_problems_are_listed_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     problems = refusal(tmp_path, '[costs]\nmaker_bp = 1\n[exchange]\nmode = "papper"\n[risk]\ncollar = "x"\n')
     assert [problem.split(":")[1] for problem in problems] == ["2", "4", "6"]
     with pytest.raises(ConfigProblems, match=r"3 problems\. Nothing was started."):
+        load(tmp_path / "config.toml", env={})
+
+
+def test_a_file_that_is_something_else_altogether_is_refused_quickly(tmp_path: Path) -> None:
+    problems = refusal(tmp_path, "[risk]\n" + "".join(f"key{number} = 1\n" for number in range(20_000)))
+    assert len(problems) == 50
+    with pytest.raises(ConfigProblems, match="20000 problems, the first 50 of which are shown"):
         load(tmp_path / "config.toml", env={})
 
 
