@@ -61,13 +61,15 @@ class RssNews:
     universe  symbols such as BTCUSDT; a story is about those that its headline names
     every     milliseconds between two polls of a feed; after failures it doubles, up to an hour
     now       receipt times, milliseconds
+    kind      "news" or "social" for all of it; None: social where the site is known to be
     fresh     stories that their publisher dates further back are not news any more, milliseconds
     chance    draws from [0, 1), to spread the polls
+    kind      what its stories are, "news" or "social"; None: social on the sites that are known as such
     """
 
     def __init__(
         self, urls: Sequence[str], universe: Sequence[str], every: int, now: Callable[[], int] = now, *, fetcher: Fetcher | None = None,
-        fresh: int = DAY, chance: Callable[[], float] = random.random, name: str = "rss",
+        kind: str | None = None, fresh: int = DAY, chance: Callable[[], float] = random.random, name: str = "rss", kind: str | None = None,
     ) -> None:  # fmt: skip
         if every <= 0:
             raise ValueError(f"polling every {every} ms: the interval must be positive")
@@ -79,8 +81,10 @@ class RssNews:
         self._every = every
         self._now = now
         self._fetcher = fetcher or Fetcher()
+        self._kind = kind
         self._fresh = fresh
         self._chance = chance
+        self._kind = kind
         self._at = 0
 
     async def stream(self) -> AsyncIterator[News | FeedStatus]:
@@ -148,9 +152,10 @@ class RssNews:
             self.duplicates += 1
             return None
         social = any(source.host == each or source.host.endswith(f".{each}") for each in _SOCIAL)
+        kind = self._kind or ("social" if social else "news")
         return News(
             at=self._at, id=hashlib.sha256(item.keys[0].encode()).hexdigest()[:16], title=item.title, source=source.host,
-            symbols=tuple(symbols_in(item.title, self._universe)), sentiment=sentiment, kind="social" if social else "news",
+            symbols=tuple(symbols_in(item.title, self._universe)), sentiment=sentiment, kind=kind,
             published_ms=None if item.published is None else min(item.published, self._at), url=item.link,
         )  # fmt: skip
 
