@@ -152,8 +152,8 @@ class Watch:
             case FeedStatus():
                 gap = f"   {event.gap} bars missing" if event.gap else ""
                 return f"feed   {plain(event.feed)} {'up' if event.up else 'DOWN'}   {plain(event.detail)}{gap}".rstrip()
-            case BarClosed() if event.bar_ms - self._spoke >= EVERY:
-                self._spoke = event.bar_ms
+            case BarClosed() if event.bar_ms // EVERY != self._spoke:
+                self._spoke = event.bar_ms // EVERY
                 done = f"{self.tally.decisions:,} decisions, {self.tally.fills} fills"
                 return f"book   equity {money(self.tally.equity)}   {self._held()}   {done}"
             case _:

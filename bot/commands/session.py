@@ -27,7 +27,6 @@ class Interrupted(Exception):
 
 def conduct(work: Coroutine[Any, Any, Any], watch: Watch, out: Out, store: Path) -> int:  # Any: a PaperResult, by its names
     """Run a session to its end, say what it came to and what to do next; returns the exit code."""
-    here = setting.flag(store)
     out.say("Ctrl-C stops.")
     try:
         with logs.to_file(store.with_suffix(".log")), watch:
@@ -35,19 +34,20 @@ def conduct(work: Coroutine[Any, Any, Any], watch: Watch, out: Out, store: Path)
     except Interrupted as end:
         tally = watch.tally
         out.say(f"{end}: {tally.bars:,} bars, {tally.decisions:,} decisions, {tally.fills} fills, equity {money(tally.equity)}")
-        _next(out, here)
+        _next(out, store)
         if out.json:
             out.document(interrupted(tally))
         return end.code
     out.say("", *summary.lines(result, out))
-    _next(out, here)
+    _next(out, store)
     if out.json:
         out.document(result)
     return 0
 
 
-def _next(out: Out, here: str) -> None:
-    out.say("", f"Next: sluice explain last{here}", f"      sluice why-not{here}", f"      sluice report{here}")
+def _next(out: Out, store: Path) -> None:
+    here = setting.flag(store)
+    out.say("", f"Next: sluice explain traded{here}", f"      sluice why-not{here}", f"      sluice report{here}")
 
 
 def until_stopped(work: Coroutine[Any, Any, T]) -> T:  # Any: what a coroutine sends and takes is nobody's business here

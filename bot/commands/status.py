@@ -15,7 +15,7 @@ from feeds import times
 
 if TYPE_CHECKING:
     from bot.store.reader import Reader
-    from bot.store.rows import DecisionRow
+    from bot.store.rows import DecisionRow, RunRow
 
 EVERY_S = 1.0
 
@@ -134,7 +134,7 @@ def status_of(reader: "Reader", path: Path, run_name: str, now: int) -> Status:
     held = tuple(_position(row, last.get(row.symbol)) for row in reader.positions(run.id) if row.quantity)
     return Status(
         at=now, store=str(path), running=holder is not None, pid=holder.pid if holder else None, run=run.id, mode=run.mode,
-        run_state=run.state, started_ms=run.started_ms, synthetic=is_synthetic(run.summary), state=state.state.value, state_by=state.by,
+        run_state=run.state, started_ms=run.started_ms, synthetic=is_synthetic(run), state=state.state.value, state_by=state.by,
         state_reason=state.reason, equity=equity.equity if equity else None, equity_ms=equity.bar_ms if equity else None,
         cash=equity.cash if equity else None, gross=equity.gross if equity else None, positions=held,
         open_orders=len(reader.orders(run.id, open_only=True)),
@@ -143,9 +143,9 @@ def status_of(reader: "Reader", path: Path, run_name: str, now: int) -> Status:
     )  # fmt: skip
 
 
-def is_synthetic(summary: str | None) -> bool:
-    """Whether a run says of itself that its market was made up."""
-    return bool(summary) and json.loads(summary or "{}").get("synthetic") is True
+def is_synthetic(run: "RunRow") -> bool:
+    """Whether the market of a run was made up: always in the demo, else as the run says of itself."""
+    return run.mode == "demo" or json.loads(run.summary or "{}").get("synthetic") is True
 
 
 def _position(row: Any, last: "DecisionRow | None") -> Position:  # Any: a PositionRow

@@ -92,6 +92,7 @@ def test_the_tally_keeps_an_equity_that_agrees_with_the_arithmetic() -> None:
 
 def test_on_a_terminal_a_panel_stays_below_the_lines(monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(Out, "terminal", lambda self: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr("bot.commands.live.REDRAW", 0)
     monkeypatch.setenv("COLUMNS", "120")
     lines = "\n".join(told(capsys, story()))

@@ -9,6 +9,8 @@ import pytest
 from bot.cli import main
 from bot.commands.why_not import MEANS
 from bot.events import Denial
+from bot.render import Out
+from bot.store.store import Store
 from feeds.times import MINUTE, iso
 from strategies.events import Reason
 from tests.bot.commands.books import document, run, store_with_a_run
@@ -213,3 +215,35 @@ def test_looks_find_the_store_of_the_configuration_and_then_that_of_the_demo(cap
 def test_the_environment_can_name_the_store(capsys, store: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("SLUICE_STORE", str(store))
     assert document(capsys, "status")["run"] == "paper-1"
+
+
+def test_watching_a_pipe_prints_the_screen_again_only_when_something_has_changed(capsys, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    path = store_with_a_run(tmp_path / "bot.db")
+    looks: list[float] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            with Store.open(path) as store, store.transaction():
+                store.conn.execute("UPDATE runs SET state = 'failed'")
+        if len(looks) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.commands.status.time.sleep", pause)
+    code, out, err = run(capsys, "status", "--watch", "--store", path)
+    assert (code, err) == (130, "interrupted\n")
+    assert [line.split("(")[1].split(")")[0] for line in out.splitlines() if line.startswith("bot ")] == ["finished", "failed"]
+
+
+def test_watching_on_a_terminal_draws_on_a_screen_of_its_own(capsys, store: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def pause(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Out, "terminal", lambda self: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("bot.commands.status.time.sleep", pause)
+    code, out, _ = run(capsys, "status", "--watch", "--store", store)
+    assert code == 130
+    assert out.startswith("\x1b[?1049h")
+    assert out.endswith("\x1b[?1049l")
+    assert "\x1b]0;" not in out
