@@ -64,12 +64,11 @@ class RssNews:
     kind      "news" or "social" for all of it; None: social where the site is known to be
     fresh     stories that their publisher dates further back are not news any more, milliseconds
     chance    draws from [0, 1), to spread the polls
-    kind      what its stories are, "news" or "social"; None: social on the sites that are known as such
     """
 
     def __init__(
         self, urls: Sequence[str], universe: Sequence[str], every: int, now: Callable[[], int] = now, *, fetcher: Fetcher | None = None,
-        kind: str | None = None, fresh: int = DAY, chance: Callable[[], float] = random.random, name: str = "rss", kind: str | None = None,
+        kind: str | None = None, fresh: int = DAY, chance: Callable[[], float] = random.random, name: str = "rss",
     ) -> None:  # fmt: skip
         if every <= 0:
             raise ValueError(f"polling every {every} ms: the interval must be positive")
@@ -84,7 +83,6 @@ class RssNews:
         self._kind = kind
         self._fresh = fresh
         self._chance = chance
-        self._kind = kind
         self._at = 0
 
     async def stream(self) -> AsyncIterator[News | FeedStatus]:

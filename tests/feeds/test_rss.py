@@ -64,6 +64,13 @@ async def test_a_story_becomes_news_known_at_its_receipt() -> None:
     assert [status.up for status in statuses(events)] == [True]
 
 
+@pytest.mark.parametrize("kind", ["news", "social"])
+async def test_the_kind_of_its_stories_can_be_stated(kind: str) -> None:
+    async with FakeSite({"/rss": feed([Entry("Bitcoin gains", "1")])}) as site:
+        feeds = RssNews([f"{site.url}/rss"], UNIVERSE, 20, lambda: NOW, kind=kind)
+        assert news(await take(feeds, lambda seen: len(news(seen)) == 1))[0].kind == kind
+
+
 async def test_a_date_ahead_of_the_receipt_is_cut_and_a_missing_one_stays_missing() -> None:
     entries = [Entry("Solana outage reported by validators", "a", published=NOW + 30 * HOUR), Entry("Ether staking doubles", "b")]
     async with FakeSite({"/rss": feed(entries)}) as site:
