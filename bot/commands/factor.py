@@ -1,5 +1,6 @@
 """`sluice factor parse`: what a factor is, as the machine sees it; or why it is none, with the place."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,25 @@ if TYPE_CHECKING:
     from strategies.factors.check import Unit
 
 
+class Formula(options.Command):
+    """A command whose argument may begin with a minus sign, as factors often do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {word}" if re.match(r"-[^-].", word) else word for word in args])
+
+
 @click.group()
 def factor() -> None:
     """Read a factor: its canonical text, its inputs, how long it warms up."""
 
 
 PARSE = (
-    "sluice factor parse 'ts_zscore(close, 60) * rank(volume)'",
+    "sluice factor parse '-ts_zscore(close, 60) * rank(volume)'",
     "sluice factor parse alpha.txt --timeframe 1h --fields exchange_netflow --json",
 )
 
 
-@factor.command(cls=options.Command, examples=PARSE)
+@factor.command(cls=Formula, examples=PARSE)
 @click.argument("text", metavar="TEXT|FILE")
 @click.option(
     "--timeframe", type=options.Span(), default=60_000, metavar="1m", help="Bar length: durations are counted in it.  [default: 1m]"
@@ -38,7 +46,7 @@ def parse(text: str, timeframe: int, fields: tuple[str, ...], as_json: bool) -> 
     A FILE holds one factor a line, as text or as `name = text`; # begins a comment.
     """
     out = Out(as_json)
-    named = factors(text)
+    named = factors(text.strip())
     known = vocabulary(fields)
     documents = [describe(name, words, timeframe, known) for name, words in named.items()]
     if as_json:
