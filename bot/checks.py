@@ -194,8 +194,8 @@ def check_duplicate(case: Case) -> Objection:
 
 
 def check_price(case: Case) -> Objection:
-    """The last close is known."""
-    if case.mark > 0.0 and case.reference > 0.0:
+    """The last close is known; a way out needs none."""
+    if case.reference > 0.0 and (case.mark > 0.0 or case.draft.purpose is Purpose.FLATTEN):
         return None
     return Denial.NO_PRICE, f"the price of {case.draft.symbol} is not known"
 
@@ -210,6 +210,8 @@ def check_age(case: Case) -> Objection:
 
 def check_collar(case: Case) -> Objection:
     """The price is near the last close: of a limit order its limit, else the price that it was sized by."""
+    if case.draft.purpose is Purpose.FLATTEN:
+        return None
     price = case.reference if case.draft.price is None else float(case.draft.price)
     off, most = abs(price / case.mark - 1.0), case.ceilings.collar
     if off <= most * CLOSE_ENOUGH:

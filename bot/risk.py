@@ -194,8 +194,9 @@ class Risk:
         """Cancel all that waits, and a reduce-only market order for every position."""
         out: list[Event] = [CancelRequest(at, "", "", reason)]
         for i in self.ledger.held:
-            symbol, last = self.ledger.symbols[i], exact(self.ledger.marks[i])
-            quantity = self.ledger.positions[symbol].quantity
+            symbol, mark = self.ledger.symbols[i], self.ledger.marks[i]
+            position = self.ledger.positions[symbol]
+            quantity, last = position.quantity, exact(mark) if mark > 0.0 else position.cost / position.quantity
             side = OrderSide.SELL if quantity > 0 else OrderSide.BUY
             draft = Draft(at, symbol, side, OrderType.MARKET, abs(quantity), Purpose.FLATTEN, True, 0, last, "flatten")
             out.append(self.approve(draft))

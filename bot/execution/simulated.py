@@ -208,7 +208,7 @@ class SimulatedExecutor:
                 order.quantity = order.filled + wanted
         if order.type is OrderType.STOP and not order.triggered:
             order.triggered = True
-            self._drop_sibling(bar, order)
+            self._drop_family(bar, order)
         quantity = wanted if bar.room is None else min(wanted, bar.room)
         if quantity <= 0:
             return
@@ -288,10 +288,10 @@ class SimulatedExecutor:
             bar.out.append(OrderUpdate(bar.candle.at, child.id, child.symbol, Status.OPEN, ZERO))
         entry.stop = entry.take = None
 
-    def _drop_sibling(self, bar: _Bar, order: Working) -> None:
-        """One cancels the other."""
+    def _drop_family(self, bar: _Bar, order: Working) -> None:
+        """One cancels the other, and the entry's rest with it: a position that is being closed does not grow."""
         for other in list(self._orders[order.symbol].values()):
-            if other is not order and other.parent and other.parent == order.parent:
+            if other is not order and order.parent and order.parent in (other.parent, other.id):
                 self._drop(other, bar.candle.at, f"its {order.purpose} was triggered", bar.out)
 
     def _drop(self, order: Working, at: int, reason: str, out: list[Event]) -> None:
