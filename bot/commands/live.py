@@ -31,6 +31,7 @@ class Tally(msgspec.Struct):
     run: str = ""
     mode: str = ""
     state: str = "ACTIVE"
+    begin: int = 0
     at: int = 0
     bars: int = 0
     decisions: int = 0
@@ -50,7 +51,8 @@ class Tally(msgspec.Struct):
 
     def hear(self, event: Event) -> None:
         """Count the event in."""
-        self.at = max(self.at, event.at)
+        if not isinstance(event, Started):
+            self.at = max(self.at, event.at)
         match event:
             case Candle():
                 self.marks[event.symbol] = event.close
@@ -74,7 +76,7 @@ class Tally(msgspec.Struct):
             case News():
                 self.headline = plain(event.title, 100)
             case Started():
-                self.run, self.mode = event.run, event.mode
+                self.run, self.mode, self.begin = event.run, event.mode, event.at
             case _:
                 pass
 
@@ -121,7 +123,7 @@ class Watch:
         number  the event's place in the journal
         """
         self.tally.hear(event)
-        line = self.line(event)
+        line = self.line(event) if event.at >= self.tally.begin else ""  # what came before only warms up
         if line:
             self._print(f"{clock(event.at)[5:]}  {line}")
         if self._live is not None and times.now() - self._drawn >= REDRAW:
@@ -189,6 +191,8 @@ class Watch:
         from rich.text import Text
 
         tally = self.tally
+        if tally.at < tally.begin:
+            return Text(f"{tally.mode} {tally.run}  warming up  {clock(tally.at)}")
         head = f"{tally.mode} {tally.run}  {tally.state}  {clock(tally.at)}  equity {money(tally.equity)}"
         counts = f"{tally.bars:,} bars  {tally.decisions:,} decisions  {tally.orders} orders  {tally.fills} fills  {tally.refusals} refused"
         held = tally.positions

@@ -71,6 +71,12 @@ def test_no_headline_reaches_the_screen_with_an_escape_in_it(capsys) -> None:  #
     assert not {c for line in told(capsys, story()) for c in line if ord(c) < 32}
 
 
+def test_what_only_warms_up_is_not_told(capsys) -> None:  # type: ignore[no-untyped-def]
+    old = Metric(START - MINUTE, "exchange_netflow", "BTCUSDT", 1.0)
+    assert told(capsys, [Started(START, "demo-1", "demo"), old]) == []
+    assert len(told(capsys, [old])) == 1
+
+
 def test_a_limit_that_holds_is_told_once(capsys) -> None:  # type: ignore[no-untyped-def]
     lines = told(capsys, [refusal(row) for row in range(50)])
     assert len(lines) == 1

@@ -138,7 +138,7 @@ def test_a_factor_is_shown_as_the_machine_sees_it(capsys) -> None:  # type: igno
     assert document(capsys, "factor", "parse", said["canonical"], "--timeframe", "5m")["key"] == said["key"]
 
 
-@pytest.mark.parametrize("text", ["-ts_zscore(close, 60)", "-volume", "-close * -1"])
+@pytest.mark.parametrize("text", ["-ts_zscore(close, 60)", "-volume"])
 def test_a_factor_may_begin_with_a_minus_sign(capsys, text: str) -> None:  # type: ignore[no-untyped-def]
     assert document(capsys, "factor", "parse", text)["canonical"].startswith("-")
 
