@@ -106,6 +106,12 @@ class FakeBybit:
         return len(self._peers)
 
     @property
+    def connections(self) -> int:
+        """Connections that clients hold open now, REST and sockets."""
+        server = self._runner.server if self._runner is not None else None
+        return len(server.connections) if server is not None else 0
+
+    @property
     def subscribed(self) -> int:
         """Sockets that have subscribed to something."""
         return sum(bool(peer.topics) for peer in self._peers)
