@@ -27,7 +27,7 @@ def positions(*, everything: bool, run_name: str, config_file: Path | None, stor
         run = reader.run(run_name)
         held = [row for row in reader.positions(run.id) if everything or row.quantity]
     now = times.now()
-    head = ("SYMBOL", "QUANTITY", "ENTRY", "REALISED", "FEES", "FUNDING", "NET", "OPENED")
+    head = ("SYMBOL", "QUANTITY", "ENTRY", "REALISED", "FEES", "FUNDING", "NET", "OPENED UTC")
     rows = [
         (
             row.symbol, f"{row.quantity:+f}", number(round(row.entry, 8)), money(row.realised), money(row.fees), money(row.funding),
@@ -54,7 +54,7 @@ def orders(
         run = reader.run(run_name)
         found = reader.orders(run.id, symbol=_upper(symbol), open_only=open_only)
     found = found[-limit:] if limit else found
-    head = ("AT", "SYMBOL", "SIDE", "TYPE", "QUANTITY", "FILLED", "PRICE", "PURPOSE", "STATUS", "BECAUSE", "ID")
+    head = ("AT UTC", "SYMBOL", "SIDE", "TYPE", "QUANTITY", "FILLED", "PRICE", "PURPOSE", "STATUS", "BECAUSE", "ID")
     rows = [
         (
             clock(o.at), o.symbol, o.side.value, o.type.value, number(o.quantity), number(o.filled),
@@ -82,7 +82,7 @@ def fills(
         start = look.since_ms(since, look.newest(reader, run))
         found = [row.fill for row in reader.fills(run.id, symbol=_upper(symbol), since=start)]
     found = found[-limit:] if limit else found
-    head = ("FILLED", "SYMBOL", "SIDE", "QUANTITY", "PRICE", "NOTIONAL", "FEE", "SLIPPAGE", "PURPOSE", "ORDER")
+    head = ("FILLED UTC", "SYMBOL", "SIDE", "QUANTITY", "PRICE", "NOTIONAL", "FEE", "SLIPPAGE", "PURPOSE", "ORDER")
     rows = [
         (
             clock(f.filled_ms), f.symbol, f.side.value, number(f.quantity), number(f.price), money(f.quantity * f.price), money(f.fee, 4),
@@ -127,7 +127,7 @@ def runs(config_file: Path | None, store_file: Path | None, as_json: bool) -> No
     with look.store_of(config_file, store_file) as reader:
         found = reader.runs()
     now = times.now()
-    head = ("RUN", "MODE", "STATE", "BEGAN", "TOOK", "SYMBOLS", "BAR", "DIGEST")
+    head = ("RUN", "MODE", "STATE", "BEGAN UTC", "TOOK", "SYMBOLS", "BAR", "DIGEST")
     rows = [
         (
             run.id, run.mode, run.state, f"{clock(run.started_ms)} ({ago(run.started_ms, now)})",

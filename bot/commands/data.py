@@ -76,7 +76,7 @@ def list_(archive: Path | None, config_file: Path | None, as_json: bool) -> None
     out = Out(as_json)
     place = _archive(archive, config_file)
     held = Archive(place).holdings() if place.exists() else []
-    head = ("SYMBOL", "BAR", "BARS", "FIRST", "LAST CLOSE", "MISSING", "MIB")
+    head = ("SYMBOL", "BAR", "BARS", "FIRST UTC", "LAST CLOSE UTC", "MISSING", "MIB")
     rows = [
         (
             one.symbol, times.span_text(one.timeframe), f"{one.bars:,}", clock(one.first_ms), clock(one.end_ms), f"{one.missing:,}",

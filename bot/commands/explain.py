@@ -198,13 +198,13 @@ def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> 
 def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out) -> list[str]:
     """The same for people."""
     first = row.first
-    head = f"D-{row.seq}  {first.symbol}  bar closed {clock(first.bar_ms)}  decided {clock(first.at)}  digest {first.digest[:12]}"
+    head = f"D-{row.seq}  {first.symbol}  bar closed {clock(first.bar_ms)}Z  decided {clock(first.at)}Z  digest {first.digest[:12]}"
     age = ago(first.newest_ms, first.bar_ms).replace(" ago", " before the close") if first.newest_ms else "none"
-    known = f"inputs known by {clock(first.newest_ms)} ({age})" if first.newest_ms else "no input was known"
+    known = f"inputs known by {clock(first.newest_ms)}Z ({age})" if first.newest_ms else "no input was known"
     lines = [out.style(head, "bold"), f"{look.heading(run)}", f"{known}, price {number(first.price)}"]
     if row.bars > 1:
         last = signed(row.last_score)
-        lines.append(f"repeated for {row.bars:,} bars until {clock(row.until_ms)}, last score {last}: what follows is its first bar")
+        lines.append(f"repeated for {row.bars:,} bars until {clock(row.until_ms)}Z, last score {last}: what follows is its first bar")
     lines += ["", *_signals(run, row, out)]
     view = out.style(first.side.value, "bold") if first.side is not Side.HOLD else first.side.value
     lines.append(f"score {signed(first.score, 4)}  confidence {signed(first.confidence, 2).lstrip('+')}  -> {view} ({because(run, row)})")
@@ -237,7 +237,7 @@ def _followed(row: "DecisionRow", followed: "Consequences") -> list[str]:
     for fill in (row.fill for row in followed.fills):
         done = f"{fill.side.value} {number(fill.quantity)} @ {number(fill.price)}"
         cost = f"fee {money(fill.fee, 4)}  slippage {money(fill.slippage, 4)}"
-        lines.append(f"fill     {clock(fill.filled_ms)}  {done}  {cost}  {fill.purpose.value}")
+        lines.append(f"fill     {clock(fill.filled_ms)}Z  {done}  {cost}  {fill.purpose.value}")
     if not lines:
         held = "the view was held already" if row.first.side is not Side.HOLD else "HOLD leaves the position as it is"
         lines.append(f"nothing followed: {held}")

@@ -193,7 +193,7 @@ class Watch:
         tally = self.tally
         if tally.at < tally.begin:
             return Text(f"{tally.mode} {tally.run}  warming up  {clock(tally.at)}")
-        head = f"{tally.mode} {tally.run}  {tally.state}  {clock(tally.at)}  equity {money(tally.equity)}"
+        head = f"{tally.mode} {tally.run}  {tally.state}  {clock(tally.at)}Z  equity {money(tally.equity)}"
         counts = f"{tally.bars:,} bars  {tally.decisions:,} decisions  {tally.orders} orders  {tally.fills} fills  {tally.refusals} refused"
         held = tally.positions
         rows = [

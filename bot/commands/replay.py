@@ -49,6 +49,8 @@ def replay(
 
     if start is not None and stop is not None and stop <= start:
         raise click.UsageError("--to must be later than --from")
+    if html is not None and not html.absolute().parent.is_dir():
+        raise click.UsageError(f"--html {html}: there is no folder {html.parent}; make it first")
     out = Out(as_json)
     loaded = setting.configuration(config_file)
     config = loaded.config

@@ -42,7 +42,7 @@ def lines(result: "ReplayResult", out: Out) -> list[str]:
     rows = [
         ("run", f"{result.run}  {result.mode}"),
         ("market", market),
-        ("span", f"{clock(result.start)} .. {clock(result.stop)}"),
+        ("span", f"{clock(result.start)} .. {clock(result.stop)} UTC"),
         ("settled", f"{result.bars:,} bars, {result.decisions:,} decisions, {result.orders:,} orders, {result.fills:,} fills"),
         ("refused", f"{result.refusals:,}"),
         ("costs", f"fees {money(result.fees)}  funding {money(result.funding)}  slippage {money(result.slippage)}"),

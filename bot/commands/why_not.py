@@ -62,7 +62,7 @@ def why_not(
     whole = found.bars or 1
     rows = [(reason, f"{count:,}", percent(count / whole), MEANS.get(reason, "")) for reason, count in found.counts.items()]
     rows.append(("traded", f"{found.traded:,}", percent(found.traded / whole), "an order followed"))
-    span = f"{clock(start - 1) if start else 'beginning'} .. {clock(end)}"
+    span = f"{clock(start - 1) if start else 'beginning'} .. {clock(end)} UTC"
     lines = [
         look.heading(run),
         f"{found.bars:,} bars x symbols, {span}",

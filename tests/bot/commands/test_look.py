@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -247,3 +250,15 @@ def test_watching_on_a_terminal_draws_on_a_screen_of_its_own(capsys, store: Path
     assert out.startswith("\x1b[?1049h")
     assert out.endswith("\x1b[?1049l")
     assert "\x1b]0;" not in out
+
+
+def test_status_answers_within_its_time_and_loads_nothing_heavy(store: Path) -> None:
+    heavy = "sorted({'numpy', 'pandas', 'numba', 'ccxt', 'pyarrow', 'sqlite_utils', 'rich'} & set(sys.modules))"
+    code = f"import sys; from bot.cli import main; main(['status', '--store', {str(store)!r}]); print({heavy}, file=sys.stderr)"
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - began)
+        assert done.stderr.strip() == "[]"
+    assert min(took) < 0.6

@@ -81,6 +81,7 @@ def test_files_can_stand_in_the_configuration_and_begin_where_it_is(asked, capsy
     [
         (["replay"], "no candles"), (["replay", "--candles", "a", "--from", "2024-02-01", "--to", "2024-01-01"], "--to must be later"),
         (["replay", "--candles", "a", "--from", "soon"], "'soon' is not a time"), (["replay", "--candles", "a", "--block", "0"], "--block"),
+        (["replay", "--candles", "a", "--html", "none/r.html"], "there is no folder none"),
     ],
 )  # fmt: skip
 def test_words_that_cannot_be_meant_are_refused(asked, capsys, words: list[str], says: str) -> None:  # type: ignore[no-untyped-def]
