@@ -19,18 +19,6 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUICE = (sys.executable, "-m", "bot")
-FACTORS = {
-    "reversal": "-ts_zscore(close, 60)",
-    "trend": "ts_mean(close, 60) / ts_mean(close, 240) - 1",
-    "strength": "rsi(close, 14) / 100 - 0.5",
-    "pressure": "ts_corr(delta(close, 1), volume, 120)",
-    "range": "(close - ts_min(low, 240)) / (ts_max(high, 240) - ts_min(low, 240)) - 0.5",
-    "surge": "sign(returns) * (volume / ts_mean(volume, 240) - 1)",
-    "drift": "decay_linear(returns, 30) / ts_std(returns, 240)",
-    "place": "ts_rank(close, 240) - 0.5",
-    "pull": "ema(close, 12) / ema(close, 26) - 1",
-    "calm": "-ts_std(returns, 30) / ts_std(returns, 1440)",
-}
 
 
 class Row(NamedTuple):
@@ -50,25 +38,27 @@ def run(words: Sequence[str], folder: Path, **env: str) -> tuple[float, str]:
     return time.perf_counter() - begun, done.stdout
 
 
-def replay_speed(folder: Path, days: int) -> Iterator[Row]:
-    """A year of minutes with ten factors, twice under different hash seeds."""
-    config = folder / "config.toml"
-    config.write_text("[strategy.factors]\n" + "".join(f'{name} = "{text}"\n' for name, text in FACTORS.items()))
-    run((*SLUICE, "data", "synth", "year", "--days", str(days), "--symbols", "BTCUSDT"), folder)
-    words = (*SLUICE, "replay", "--candles", "year/candles", "--config", str(config), "--json")
-    documents: list[dict[str, Any]] = [json.loads(run(words, folder, PYTHONHASHSEED=seed)[1]) for seed in ("1", "2")]  # Any: JSON
-    best = max(documents, key=lambda document: document["bars_per_second"])
-    shown = f"sluice replay, {best['bars']:,} bars, {len(FACTORS)} factors, {best['fills']:,} fills"
-    yield Row("replay of one symbol's minutes with ten factors", f"{best['bars_per_second']:,.0f} bars a second", f"`{shown}`")
-    same = documents[0]["digest"] == documents[1]["digest"]
-    yield Row(
-        "the same replay in two processes with different hash seeds",
-        f"digests {'equal' if same else 'DIFFERENT'}",
-        "`PYTHONHASHSEED=1`, `2`",
-    )
+def replay_speed(folder: Path, bars: int) -> Iterator[Row]:
+    """Minutes of one symbol, the books in memory."""
+    words = (sys.executable, "-m", "bench.replay", "--bars", str(bars), "--rounds", "2", "--json")
+    cases: list[dict[str, Any]] = json.loads(run(words, ROOT)[1])  # Any: JSON
+    for case in cases:
+        what = f"replay of {case['bars']:,} one-minute bars, {case['case']}, {case['fills']:,} fills"
+        yield Row(what, f"{case['bars_per_second']:,.0f} bars a second, {case['peak_mb']:,.0f} MB", "`make bench`")
 
 
-def first_fill(folder: Path) -> Iterator[Row]:
+def same_digest(folder: Path, _: int) -> Iterator[Row]:
+    """A replay with all kinds of input, in two processes under different hash seeds."""
+    run((*SLUICE, "data", "synth", "market", "--days", "8"), folder)
+    files = [word for name in ("funding", "metrics", "news") for word in (f"--{name}", f"market/{name}.parquet")]
+    words = (*SLUICE, "replay", "--candles", "market/candles", *files, "--json")
+    first, second = (json.loads(run(words, folder, PYTHONHASHSEED=seed)[1]) for seed in ("1", "2"))
+    equal = "equal" if first["digest"] == second["digest"] else "DIFFERENT"
+    what = f"digests of {first['decisions']:,} decisions and {first['fills']:,} fills in two processes with different hash seeds"
+    yield Row(what, equal, "`PYTHONHASHSEED=1 sluice replay ...`, and 2")
+
+
+def first_fill(folder: Path, _: int) -> Iterator[Row]:
     """How long the demo takes to its first fill, at its own speed, from nothing."""
     begun = time.perf_counter()
     demo = subprocess.Popen(
@@ -91,7 +81,7 @@ def first_fill(folder: Path) -> Iterator[Row]:
         demo.wait(20)
 
 
-def answers(folder: Path) -> Iterator[Row]:
+def answers(folder: Path, _: int) -> Iterator[Row]:
     """How long the command line takes to answer."""
     for words in (("--help",), ("config", "check"), ("status", "--store", "demo.db")):
         seconds = statistics.median(run((*SLUICE, *words), folder)[0] for _ in range(5))
@@ -99,7 +89,7 @@ def answers(folder: Path) -> Iterator[Row]:
         yield Row(f"`sluice {shown}`", f"{seconds:.2f} s", "median of 5")
 
 
-def verified(folder: Path) -> Iterator[Row]:
+def verified(folder: Path, _: int) -> Iterator[Row]:
     """The demo's run, decided again."""
     document = json.loads(run((*SLUICE, "verify", "--store", "demo.db", "--json"), folder)[1])
     yield Row(
@@ -108,7 +98,7 @@ def verified(folder: Path) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def tests(_: Path) -> Iterator[Row]:
+def tests(_: Path, __: int) -> Iterator[Row]:
     """How many tests there are, and how many broken configs among them."""
     listed = run((sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"), ROOT)[1]
     found = re.search(r"(\d+) tests collected", listed)
@@ -134,15 +124,13 @@ def into_readme(text: str, readme: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=365, help="length of the history that is replayed")
+    parser.add_argument("--bars", type=int, default=525_600, help="of the history whose replay is timed")
     parser.add_argument("--dry", action="store_true", help="print the table, leave README.md as it is")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        measures: list[Callable[[Path], Iterator[Row]]] = [
-            lambda place: replay_speed(place, options.days), first_fill, verified, answers, tests,
-        ]  # fmt: skip
-        rows = [row for measure in measures for row in measure(folder)]
+        measures: list[Callable[[Path, int], Iterator[Row]]] = [replay_speed, same_digest, first_fill, verified, answers, tests]
+        rows = [row for measure in measures for row in measure(folder, options.bars)]
     text = table(rows)
     print(text)
     if not options.dry:
