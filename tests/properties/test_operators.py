@@ -193,3 +193,46 @@ def test_an_unknown_symbol_leaves_the_others_as_they_are() -> None:
     names = [name for name in ALL if not name.startswith("is_nan")]
     factors = {name: ALL[name] for name in names}
     assert differing(run(block, factors=factors), np.ascontiguousarray(run(more, factors=factors)[:, :, :9]), names) == []
+
+
+def test_one_symbol_over_many_chunks_gives_the_same_bits_in_any_cut() -> None:
+    block = market(1, bars=2_700)
+    whole = run(block)
+    assert differing(whole, run(block, (1, 2, 1_023, 1_024, 1_500, 2_048, 2_500)), list(ALL)) == []
+    assert differing(whole, run(block, tuple(range(400, 2_700, 37)), first=FIRST), list(ALL)) == []
+
+
+def test_history_may_begin_at_the_first_bar_of_all() -> None:
+    block = market(3)
+    assert differing(run(block, first=0), run(block, (1, 5, 90), first=0), list(ALL)) == []
+
+
+@st.composite
+def graphs(draw: st.DrawFn, depth: int = 4) -> Node:
+    """Any operator over any others."""
+    if depth == 0 or draw(st.integers(0, 4)) == 0:
+        return field(draw(st.sampled_from(FIELDS)))
+    row = draw(st.sampled_from(ROWS))
+    series = [draw(graphs(depth - 1)) for _ in range(row.series)]
+    return call(row.name, *series, *(draw(st.integers(int(p.least), 24)) if p.whole else 0.5 for p in row.params))
+
+
+@settings(max_examples=60)
+@given(
+    factors=st.lists(graphs(), min_size=1, max_size=6, unique=True),
+    cuts=st.sets(st.integers(1, 219), max_size=5),
+    symbols=st.sampled_from([1, 2, 9]),
+)
+def test_nested_operators_keep_the_laws_too(factors: list[Node], cuts: set[int], symbols: int) -> None:
+    named = {f"f{i}": node for i, node in enumerate(factors)}
+    block = market(symbols, bars=220, seed=len(cuts))
+    whole = run(block, factors=named)
+    assert differing(whole, run(block, tuple(sorted(cuts)), factors=named), list(named)) == []
+    poisoned = block.copy()
+    poisoned[150:] = 1e30
+    assert differing(whole[:150], run(poisoned, factors=named)[:150], list(named)) == []
+    lasting = {name: node for name, node in named.items() if not any(n.op in FORGETTING for n in distinct([node]))}
+    late = max((node.warm_up for node in lasting.values()), default=0) + 30
+    assert (
+        differing(run(block[30:], factors=lasting, first=FIRST + 30)[late:], run(block, factors=lasting)[late + 30 :], list(lasting)) == []
+    )
