@@ -111,7 +111,8 @@ def call(op: str, *args: Node | Number, **params: Number) -> Node:
     if op == "delay" and values[0] == 0:
         return series[0]
     if row.means is not None:
-        return row.means(series, values)
+        node: Node = row.means(call, series, values)
+        return node
     return _folded(row, series) or _built(row, series, values)
 
 

@@ -5,14 +5,14 @@ The laws in tests/properties/test_operators.py run over every row, and the table
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from strategies.factors.graph import Node
+from typing import Any, NamedTuple
 
 Number = float | int
 Params = tuple[Number, ...]
 Bars = Callable[[Params], int]
+Means = Callable[
+    [Callable[..., Any], tuple[Any, ...], Params], Any
+]  # (call, series, params) -> node; graph.py, which has them, stands on this
 
 MEMORY = 28.0  # exp(-28) < 1e-12: after MEMORY / alpha bars a recursive value has forgotten where it began
 
@@ -55,7 +55,7 @@ class Operator(NamedTuple):
     commutes: bool = False
     symbol: str = ""
     cross: bool = False
-    means: "Callable[[tuple[Node, ...], Params], Node] | None" = None
+    means: Means | None = None
     fold: Callable[..., float | None] | None = None  # its value on constants, bit for bit; None where only the kernel can say
 
     @property
@@ -81,12 +81,6 @@ def _rows(blocks: int) -> Bars:
     return lambda p: blocks * (int(p[0]) + 2)
 
 
-def _call(op: str, *args: "Node | Number") -> "Node":
-    from strategies.factors.graph import call  # the graph is built on this table
-
-    return call(op, *args)
-
-
 def plain(name: str, series: int, kernel: str, says: str, source: str = "IEEE 754", *, unit: str = "same", aliases: tuple[str, ...] = (),
           commutes: bool = False, symbol: str = "", fold: Callable[..., float | None] | None = None, params: tuple[Param, ...] = (),
           floats: Callable[[Params], tuple[float, ...]] = lambda p: ()) -> Operator:  # fmt: skip
@@ -95,7 +89,7 @@ def plain(name: str, series: int, kernel: str, says: str, source: str = "IEEE 75
                     commutes=commutes, symbol=symbol, fold=fold, floats=floats)  # fmt: skip
 
 
-def made(name: str, series: int, says: str, means: "Callable[[tuple[Node, ...], Params], Node]", *, params: tuple[Param, ...] = (),
+def made(name: str, series: int, says: str, means: Means, *, params: tuple[Param, ...] = (),
          aliases: tuple[str, ...] = (), symbol: str = "") -> Operator:  # fmt: skip
     """Made of other operators; it never stands in a graph."""
     return Operator(name, series, says, "definition", params, aliases, means=means, symbol=symbol)
@@ -159,8 +153,8 @@ ELEMENTWISE = (
     plain("neg", 1, "elementwise.neg", "-a", symbol="-", fold=lambda a: -a),
     plain("gt", 2, "elementwise.gt", "1 where a > b, else 0", unit="compare", symbol=">", fold=_compare(lambda a, b: a > b)),
     plain("ge", 2, "elementwise.ge", "1 where a >= b, else 0", unit="compare", symbol=">=", fold=_compare(lambda a, b: a >= b)),
-    made("lt", 2, "b > a", lambda a, p: _call("gt", a[1], a[0]), symbol="<"),
-    made("le", 2, "b >= a", lambda a, p: _call("ge", a[1], a[0]), symbol="<="),
+    made("lt", 2, "b > a", lambda call, a, p: call("gt", a[1], a[0]), symbol="<"),
+    made("le", 2, "b >= a", lambda call, a, p: call("ge", a[1], a[0]), symbol="<="),
     plain("eq", 2, "elementwise.eq", "1 where a = b, else 0", unit="compare", commutes=True, symbol="==",
           fold=_compare(lambda a, b: a == b)),
     plain("ne", 2, "elementwise.ne", "1 where a differs from b, else 0", unit="compare", commutes=True, symbol="!=",
@@ -193,10 +187,10 @@ ELEMENTWISE = (
 OVER_TIME = (
     Operator("delay", 1, "the value `window` bars ago", "pandas shift", window(), ("lag", "shift", "ref"), "same", "windows.delay",
              _first, _first, _first),
-    made("delta", 1, "a - delay(a, window)", lambda a, p: _call("sub", a[0], _call("delay", a[0], p[0])), params=window(),
+    made("delta", 1, "a - delay(a, window)", lambda call, a, p: call("sub", a[0], call("delay", a[0], p[0])), params=window(),
          aliases=("diff",)),
     made("pct_change", 1, "a / delay(a, window) - 1", params=window(), aliases=("ts_pct_change", "ts_pctchange"),
-         means=lambda a, p: _call("sub", _call("div", a[0], _call("delay", a[0], p[0])), 1.0)),
+         means=lambda call, a, p: call("sub", call("div", a[0], call("delay", a[0], p[0])), 1.0)),
     rolling("ts_sum", "windows.total", "sum", 1, aliases=("sum", "rolling_sum")),
     rolling("ts_mean", "windows.mean", "mean", 1, aliases=("mean", "ma", "sma", "rolling_mean")),
     rolling("ts_std", "moments.spread", "sample standard deviation (ddof 1)", 2, least=2,
@@ -217,7 +211,7 @@ OVER_TIME = (
     rolling("ts_cov", "moments.together", "sample covariance (ddof 1)", 5, series=2, unit="product",
             aliases=("cov", "covariance"), least=2, commutes=True),
     made("ts_count", 1, "how many of the last `window` bars a is non-zero in: ts_sum(a != 0, window)", params=window(), aliases=("count",),
-         means=lambda a, p: _call("ts_sum", _call("ne", a[0], 0.0), p[0])),
+         means=lambda call, a, p: call("ts_sum", call("ne", a[0], 0.0), p[0])),
     rolling("decay_linear", "windows.decay_linear", "mean with weights 1..window, newest heaviest", 2,
             aliases=("ts_decay_linear", "decaylinear", "wma"), source="Kakushadze 2016, 101 Formulaic Alphas"),
 )  # fmt: skip
