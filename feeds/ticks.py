@@ -38,12 +38,13 @@ class WallTicks:
 
     name = "clock"
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, clock: Callable[[], int] = times.now) -> None:
         self.every = every
+        self._clock = clock
 
     def stream(self) -> AsyncIterator[Tick]:
         """See `wall_ticks`."""
-        return wall_ticks(self.every)
+        return wall_ticks(self.every, clock=self._clock)
 
 
 class HistoryTicks:

@@ -55,7 +55,7 @@ def record_bytes(decision: Decision, symbol: int) -> bytes:
     return struct.pack(
         f"<qqibbhdddd{len(parts)}d",
         decision.bar_ms, decision.newest_ms, symbol, SIDES[decision.side], REASONS[decision.reason], 0,
-        *(math.nan if x != x else x for x in (decision.score, decision.confidence, decision.price, decision.volatility, *parts)),
+        *(math.nan if x != x else x + 0.0 for x in (decision.score, decision.confidence, decision.price, decision.volatility, *parts)),
     )  # fmt: skip
 
 

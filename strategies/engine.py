@@ -206,8 +206,8 @@ class StrategyEngine:
             ("score", view.score), ("confidence", view.confidence), ("price", view.bars.values[:, CLOSE, :]),
             ("volatility", view.volatility), ("contributions", view.parts.transpose(0, 2, 1)),
         ):  # fmt: skip
-            # one NaN is as good as another, but their bits differ
-            records[name] = np.where(np.isnan(column), np.nan, column)
+            # one NaN is as good as another and so is one zero, but their bits differ
+            records[name] = np.where(np.isnan(column), np.nan, column) + 0.0
         return records
 
 

@@ -48,7 +48,7 @@ def _timeframe(config: Config) -> Iterator[Problem]:
     if config.exchange.timeframe % 60_000:
         yield _problem("exchange.timeframe", "a bar is a whole number of minutes", '"1m"')
     if config.exchange.late >= config.exchange.timeframe:
-        yield _problem("exchange.late", f"a bar close cannot wait longer than a bar of {config.exchange.timeframe}", '"2s"')
+        yield _problem("exchange.late", f"a bar close cannot wait longer than a bar of {config.exchange.timeframe}", '"20s"')
 
 
 def _data_age(config: Config) -> Iterator[Problem]:

@@ -31,7 +31,12 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     rest: Annotated[str, note("Address of the REST interface; empty: that of the mode", shape=r"(https?://[^\s/@]+/?)?")] = ""
     stream: Annotated[str, note("Address of the WebSocket interface; empty: that of the mode", shape=r"(wss?://[^\s/@]+/?)?")] = ""
     timeout: Annotated[Span, note("How long an answer is waited for", least=100, most=120_000)] = Span("10s")
-    late: Annotated[Span, note("How long a bar close waits for its last symbol", least=0, most=60_000)] = Span("2s")
+    repair: Annotated[Span, note("A bar that the stream has not brought so long after its close is fetched", least=10, most=60_000)] = Span(
+        "5s"
+    )
+    late: Annotated[Span, note("How long a bar close waits for its last symbol; longer than `repair` takes", least=0, most=60_000)] = Span(
+        "20s"
+    )
     stale: Annotated[Span, note("A bar that comes later than this after its close is not acted on", least=1_000)] = Span("30s")
 
 

@@ -10,19 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from feeds.chain.metrics import NAMES as CHAIN_METRICS
-from feeds.chain.metrics import ChainMetrics
-from feeds.news.rss import RssNews
-
 from bot import plan as plans
 from bot.config import Config
 from bot.control import Commands
 from bot.errors import ConfigError
 from bot.events import Started
 from bot.lock import Lock
-from bot.modes.parts import Universe, build, journal_of, run_row
-from bot.modes.history import Market, read_market
 from bot.modes.again import rehearse
+from bot.modes.history import Market, read_market
+from bot.modes.parts import Universe, build, journal_of, run_row
 from bot.results import PaperResult, result_of
 from bot.store.reader import Reader
 from bot.store.runs import Run, begin
@@ -30,8 +26,11 @@ from bot.store.store import Store
 from feeds.bybit.candles import BybitCandles
 from feeds.bybit.client import BybitClient
 from feeds.bybit.funding import BybitFunding
+from feeds.bybit.sockets import Patience
+from feeds.chain.metrics import COIN_METRICS, LLAMA, STABLECOINS, ChainMetrics
 from feeds.events import Event
 from feeds.feed import Feed, Paced, arrivals
+from feeds.news.rss import RssNews
 from feeds.synth import has_market, make_market
 from feeds.ticks import WallTicks
 from feeds.times import DAY, SECOND, Millis, now
@@ -40,17 +39,27 @@ from strategies.engine import Plan
 Show = Callable[[Event, int], None]
 
 TICK: Millis = 5 * SECOND
+CHAIN_METRICS = ("active_addresses", "exchange_netflow", "stablecoin_supply", "tvl")
 DEMO_WARM_UP: Millis = 7 * DAY  # history before the demo begins
 
 
-async def paper(config: Config, *, store: Path, minutes: float | None = None, show: Show) -> PaperResult:
+async def paper(
+    config: Config,
+    *,
+    store: Path,
+    minutes: float | None = None,
+    show: Show,
+    clock: Callable[[], Millis] = now,
+    patience: Patience | None = None,
+) -> PaperResult:
     """Trade on paper on the exchange's public data until `minutes` have passed, or somebody says stop.
 
+    clock     of receipts, UTC milliseconds;  patience: how long the exchange is waited for
     Raises Unreachable when the exchange does not answer, AlreadyRunning when the store is taken.
     """
     exchange = config.exchange
     with Lock(store, started_ms=now(), mode="paper"):
-        client = BybitClient(rest=exchange.rest or None, ws=exchange.stream or None)
+        client = BybitClient(rest=exchange.rest or None, ws=exchange.stream or None, clock=clock, patience=patience)
         try:
             await client.ready()
             instruments = {
@@ -59,9 +68,9 @@ async def paper(config: Config, *, store: Path, minutes: float | None = None, sh
             }
             universe = Universe(exchange.symbols, int(exchange.timeframe), instruments)
             plan = plans.strategy_plan(config, universe.timeframe, CHAIN_METRICS)
-            with Books(config, store, universe, plan, "paper", CHAIN_METRICS) as books:
+            with Books(config, store, universe, plan, "paper", CHAIN_METRICS, started_at=clock()) as books:
                 books.session.bus.watch(show)
-                feeds = _feeds(config, universe, client, books, store)
+                feeds = _feeds(config, universe, client, books, store, clock)
                 return await books.trade(feeds, minutes)
         finally:
             await client.close()
@@ -180,12 +189,14 @@ class Books:
         return result
 
 
-def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books, store: Path) -> list[Feed]:
+def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books, store: Path, clock: Callable[[], Millis]) -> list[Feed]:
     """Everything that paper listens to."""
     feeds: list[Feed] = [
-        BybitCandles(universe.symbols, universe.timeframe, _history_bars(config, universe, books), client),
-        Commands(store),
-        WallTicks(TICK),
+        BybitCandles(
+            universe.symbols, universe.timeframe, _history_bars(config, universe, books, clock()), client, grace=int(config.exchange.repair)
+        ),
+        Commands(store, clock=clock),
+        WallTicks(TICK, clock),
     ]
     wanted = config.feeds
     if wanted.tickers.on:
@@ -193,15 +204,18 @@ def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books
     if wanted.news.on:
         for kind, urls in (("news", wanted.news.urls), ("social", wanted.news.social)):
             if urls:
-                feeds.append(RssNews(urls, universe.symbols, int(wanted.news.every), kind=kind))
+                feeds.append(RssNews(urls, universe.symbols, int(wanted.news.every), clock, name=kind, kind=kind))
     if wanted.chain.on:
-        feeds.append(ChainMetrics(universe.symbols, int(wanted.chain.every)))
+        hosts = COIN_METRICS if wanted.chain.coin_metrics else "", *((LLAMA, STABLECOINS) if wanted.chain.defillama else ("", ""))
+        feeds.append(
+            ChainMetrics(universe.symbols, int(wanted.chain.every), clock, coin_metrics=hosts[0], llama=hosts[1], stablecoins=hosts[2])
+        )
     return feeds
 
 
-def _history_bars(config: Config, universe: Universe, books: Books) -> int:
+def _history_bars(config: Config, universe: Universe, books: Books, at: Millis) -> int:
     """Bars to fetch before the first live one: to warm up, or what was missed since the run stopped."""
     warm_up = max(config.feeds.warm_up, books.session.engine.program.warm_up + 1)
     if books.seen_ms < 0:
         return warm_up
-    return max(1, min(10 * warm_up, (now() - books.seen_ms) // universe.timeframe + 1))
+    return max(1, min(10 * warm_up, (at - books.seen_ms) // universe.timeframe + 1))

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from bot.bus import Tap
 from bot.config import Config
 from bot.execution.simulated import SimulatedExecutor
 from bot.ledger import Ledger
+from bot.lock import Lock
 from bot.orders import OpenOrders
 from bot.risk import Risk
 from bot.session import Session
@@ -62,12 +63,12 @@ def journal_of(store: Store, run: str, symbols: Sequence[str], *, keep_inputs: b
 @contextmanager
 def replay_books(path: Path | None, row: Run) -> Iterator[tuple[Store, Journal]]:
     """A store with the run begun in it: in memory, or a file in which a run of the same name is replaced."""
-    store = Store.open(path if path is not None else ":memory:")
-    try:
+    with ExitStack() as closing:
+        if path is not None:
+            closing.enter_context(Lock(path, started_ms=row.started_ms, mode=row.mode))
+        store = closing.enter_context(Store.open(path if path is not None else ":memory:"))
         begin(store, row)
         yield store, journal_of(store, row.id, row.symbols, keep_inputs=False, merge_repeats=True)
-    finally:
-        store.close()
 
 
 def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed: int, arguments: Mapping[str, Any]) -> Run:
