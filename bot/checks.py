@@ -12,6 +12,7 @@ import msgspec
 
 from bot.events import Denial, OrderSide, OrderType, Purpose, TradingState
 from bot.ledger import Trade
+from bot.orders import OpenOrders
 from feeds.instruments import Instrument
 from feeds.times import DAY, HOUR, MINUTE, Millis
 
@@ -117,11 +118,13 @@ class Counts:
         return self._legs.get(symbol, (NEVER, frozenset()))
 
     def round_trips(self, symbol: str, trades: list[Trade], at: Millis) -> int:
-        """Round trips of a symbol in the hour before `at`, counted up to the limit; `trades` only ever grows."""
-        for trade in trades[self._trades_seen :]:
-            self._trips.setdefault(trade.symbol, deque(maxlen=self._most_trips)).append(trade.exit_ms)
-        self._trades_seen = len(trades)
-        return sum(at - end < HOUR for end in self._trips.get(symbol, ()))
+        """Round trips of a symbol in the hour before `at`, or 0 when they are fewer than the limit; `trades` only ever grows."""
+        if self._trades_seen < len(trades):
+            for trade in trades[self._trades_seen :]:
+                self._trips.setdefault(trade.symbol, deque(maxlen=self._most_trips)).append(trade.exit_ms)
+            self._trades_seen = len(trades)
+        ends = self._trips.get(symbol)
+        return len(ends) if ends and len(ends) == self._most_trips and at - ends[0] < HOUR else 0
 
 
 class Case:
@@ -140,25 +143,27 @@ class Case:
         "draft",
         "equity",
         "gross_after",
+        "id",
         "increase",
         "instrument",
-        "is_known",
         "limits",
         "mark",
         "marked_ms",
         "opening",
+        "orders",
         "reference",
         "state",
         "trades",
     )
 
     draft: Draft
+    id: str
+    orders: OpenOrders
     limits: Limits
     ceilings: Ceilings
     counts: Counts
     trades: list[Trade]
     instrument: Instrument
-    is_known: bool  # an order of this id exists
     state: TradingState
     by: str
     equity: float
@@ -190,7 +195,7 @@ def check_duplicate(case: Case) -> Objection:
     bar_ms, legs = case.counts.last(draft.symbol)
     if draft.bar_ms and (draft.bar_ms < bar_ms or (draft.bar_ms == bar_ms and draft.leg in legs)):
         return Denial.DUPLICATE, f"{draft.symbol} has had its {draft.leg} order for the bar closing at {bar_ms}"
-    return (Denial.DUPLICATE, f"{draft.symbol} has this {draft.leg} order already") if case.is_known else None
+    return (Denial.DUPLICATE, f"{draft.symbol} has this {draft.leg} order already") if case.orders.get(case.id) is not None else None
 
 
 def check_price(case: Case) -> Objection:

@@ -190,18 +190,19 @@ class Ledger:
         if self.held:
             self.high = max(self.high, float(self.equity_rows(bars, start, stop).max()))
         self.timeframe = bars.timeframe
-        closes: list[float] = bars.values[stop - 1, CLOSE].tolist()
-        for i, close in enumerate(closes):
-            if close == close:
-                self.marks[i] = close
-                self.marked_ms[i] = self.newest_ms = bars.close_ms(stop - 1)
-                continue
-            known = np.flatnonzero(~np.isnan(bars.values[start : stop - 1, CLOSE, i]))
-            if known.size:
-                row = start + int(known[-1])
-                self.marks[i] = float(bars.values[row, CLOSE, i])
-                self.marked_ms[i] = bars.close_ms(row)
-                self.newest_ms = max(self.newest_ms, self.marked_ms[i])
+        end_ms = bars.close_ms(stop - 1)
+        last = bars.values[stop - 1, CLOSE]
+        if not np.isnan(last).any():
+            self.marks = last.tolist()
+            self.marked_ms = [end_ms] * len(self.marks)
+            self.newest_ms = end_ms
+            return
+        known = ~np.isnan(bars.values[start:stop, CLOSE])
+        for i in np.flatnonzero(known.any(axis=0)).tolist():
+            row = stop - 1 - int(known[::-1, i].argmax())
+            self.marks[i] = float(bars.values[row, CLOSE, i])
+            self.marked_ms[i] = bars.close_ms(row)
+            self.newest_ms = max(self.newest_ms, self.marked_ms[i])
 
     def equity_rows(self, bars: Bars, start: int, stop: int) -> Array:
         """float64[stop - start]: closing equity of each row with the present positions, marks carried over missing bars."""

@@ -48,7 +48,7 @@ def link_id(run: str, symbol: str, bar_ms: int, leg: str, n: int = 1) -> str:
     n  counts proved rejections: only after one of those may the same leg be tried under a new id
     """
     digest = hashlib.sha256(f"{run}|{symbol}|{bar_ms}|{leg}".encode()).digest()
-    return f"v1-{base64.b32encode(digest)[:22].decode()}-{n}"
+    return f"v1-{base64.b32encode(digest[:15])[:22].decode()}-{n}"
 
 
 def attached_id(parent: str, purpose: Purpose) -> str:

@@ -77,7 +77,7 @@ class Risk:
                 return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, *objection)
         self.passed, self.denied = NAMES, ""
         request = OrderRequest(
-            at=draft.at, id=self._id(draft), symbol=draft.symbol, side=draft.side, type=draft.type, quantity=draft.quantity,
+            at=draft.at, id=case.id, symbol=draft.symbol, side=draft.side, type=draft.type, quantity=draft.quantity,
             purpose=draft.purpose, reduce_only=draft.reduce_only, bar_ms=draft.bar_ms, reference=draft.reference, price=draft.price,
             post_only=draft.post_only, stop=draft.stop, take=draft.take,
         )  # fmt: skip
@@ -208,7 +208,7 @@ class Risk:
         case.draft, case.limits, case.ceilings, case.counts = draft, self.limits, self._ceilings, self._counts
         case.trades, case.instrument = ledger.trades, self.instruments[draft.symbol]
         case.state, case.by = self.state, f"{self.by}: {self.reason}" if self.reason else self.by
-        case.is_known = self.orders.get(self._id(draft)) is not None
+        case.id, case.orders = link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg), self.orders
         case.mark, case.marked_ms, case.equity = ledger.marks[i], ledger.marked_ms[i], ledger.equity_float()
         case.reference = float(draft.reference)
         case.opening = case.after = case.increase = case.gross_after = 0.0
@@ -224,9 +224,6 @@ class Risk:
         case.increase = max(0.0, float(abs(after) - before)) * case.reference
         case.gross_after = self._gross_now(draft.at) + case.increase
         return case
-
-    def _id(self, draft: Draft) -> str:
-        return link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg)
 
     def _gross_now(self, at: Millis) -> float:
         """Sum over symbols of the larger of the two sides a position may reach, at marks; counted anew when a fill or time moved on."""

@@ -39,10 +39,13 @@ class Account:
         self.flow = cash
         self.flow_float = float(cash)
         self.symbols = tuple(symbols)
+        self._place = {symbol: i for i, symbol in enumerate(self.symbols)}
         self.holdings = {symbol: Holding(float(instruments[symbol].maintenance)) for symbol in self.symbols}
         self.held: dict[str, Holding] = {}
         self._value = 0.0  # sum of size x mark, running: good enough to rule a liquidation out
         self._margin = 0.0
+        self._extremes: tuple[Array, Array] | None = None
+        self._extremes_of: Array | None = None
 
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
         """Book a trade and return the position after it."""
@@ -81,17 +84,24 @@ class Account:
         if stop <= start:
             return
         closes: list[float] = bars.values[stop - 1, CLOSE].tolist()
-        for i, symbol in enumerate(bars.symbols):
-            row, close = stop - 1, closes[i]
-            if close != close:
-                known = np.flatnonzero(~np.isnan(bars.values[start : stop - 1, CLOSE, i]))
-                if not known.size:
-                    continue
-                row = start + int(known[-1])
-                close = float(bars.values[row, CLOSE, i])
+        end_ms = bars.close_ms(stop - 1)
+        for symbol, close in zip(bars.symbols, closes, strict=True):
             holding = self.holdings[symbol]
-            holding.mark, holding.close_ms = close, bars.close_ms(row)
-        self._settle()
+            if close == close:
+                holding.mark, holding.close_ms = close, end_ms
+            else:
+                self._skip_hole(bars, start, stop, symbol)
+        if self.held:
+            self._settle()
+
+    def _skip_hole(self, bars: Bars, start: int, stop: int, symbol: str) -> None:
+        """The same where the last row is missing."""
+        column = bars.values[start:stop, CLOSE, self._place[symbol]]
+        known = np.flatnonzero(~np.isnan(column))
+        if known.size:
+            row = int(known[-1])
+            holding = self.holdings[symbol]
+            holding.mark, holding.close_ms = float(column[row]), bars.close_ms(start + row)
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
         """The position just before `ms`: a trade at the very instant comes after a settlement."""
@@ -140,7 +150,7 @@ class Account:
 
     def first_margin_call(self, bars: Bars, start: int, stop: int) -> int:
         """The first row at which a liquidation cannot be ruled out: every holding at its worst price of the bar at once."""
-        if not self.held:
+        if not self.held or self._is_safe_throughout(bars):
             return stop
         for begin, end in stretches(start, stop):
             left = np.full(end - begin, self.flow_float)
@@ -152,6 +162,20 @@ class Account:
             if short.size:
                 return begin + int(short[0])
         return stop
+
+    def _is_safe_throughout(self, bars: Bars) -> bool:
+        """Even with every holding at its worst price of all these bars at once something is left."""
+        if self._extremes_of is not bars.values:
+            lowest, highest = np.fmin.reduce(bars.values[:, LOW], axis=0), np.fmax.reduce(bars.values[:, HIGH], axis=0)
+            self._extremes, self._extremes_of = (lowest, highest), bars.values
+        assert self._extremes is not None
+        lowest, highest = self._extremes
+        left = self.flow_float
+        for symbol, holding in self.held.items():
+            i = self._place[symbol]
+            low, high = min(holding.mark, float(lowest[i])), max(holding.mark, float(highest[i]))
+            left += holding.size * (low if holding.size > 0 else high) - 2.0 * abs(holding.size) * holding.maintenance * high
+        return left > 0.0
 
     def _settle(self) -> None:
         """Compute the running sums anew, so that their rounding does not add up."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.events import OrderRequest, OrderSide, OrderType, Purpose
+from feeds.bars import Array
 from feeds.events import Candle
 
 ZERO = Decimal(0)
@@ -30,13 +31,16 @@ class Working:
     resting    it has met a bar and waits in the book
     triggered  a stop or take-profit that has become a market order
     dead       it ended while its bar was under way
+    scanned    bars that were searched for its price, up to row `clear_to`, and the row found there (-1: none)
     """
 
     __slots__ = (
         "active_ms",
+        "clear_to",
         "dead",
         "filled",
         "fills",
+        "found",
         "id",
         "inside",
         "level",
@@ -48,6 +52,7 @@ class Working:
         "reduce_only",
         "reference",
         "resting",
+        "scanned",
         "sign",
         "stop",
         "symbol",
@@ -76,6 +81,8 @@ class Working:
         self.level = NAN if level is None else float(level)
         self.active_ms = active_ms
         self.resting = self.triggered = self.dead = self.inside = False
+        self.scanned: Array | None = None
+        self.clear_to, self.found = 0, -1
 
     @classmethod
     def closing(cls, id: str, symbol: str, sign: int, quantity: Decimal, reference: Decimal) -> "Working":
@@ -87,6 +94,7 @@ class Working:
         order.price = order.stop = order.take = None
         order.reference, order.level, order.active_ms = reference, NAN, 0
         order.resting = order.triggered = order.dead = order.inside = False
+        order.scanned, order.clear_to, order.found = None, 0, -1
         return order
 
     def attach(self, id: str, purpose: Purpose, trigger: Decimal, inside: bool) -> "Working":
@@ -100,6 +108,7 @@ class Working:
         child.active_ms = 0
         child.resting = child.triggered = child.dead = False
         child.inside = inside
+        child.scanned, child.clear_to, child.found = None, 0, -1
         return child
 
 

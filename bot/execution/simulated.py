@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
-import numpy as np
 
 from bot.errors import InvariantBroken
 from bot.events import CancelRequest, Fill, FundingPaid, OrderRequest, OrderSide, OrderType, OrderUpdate, Purpose, Status
@@ -122,8 +121,6 @@ class SimulatedExecutor:
         """The first row in [start, stop) at which something here could act; `stop` if none."""
         for i, symbol in enumerate(bars.symbols):
             for order in self._orders[symbol].values():
-                if stop <= start:
-                    return start
                 stop = _first_row(order, bars, i, start, stop)
         for kept in self._kept.values():
             row = -(-kept[0].settle_ms // bars.timeframe) - 1 - bars.first
@@ -360,14 +357,20 @@ def _is_target(order: Working) -> bool:
 
 
 def _first_row(order: Working, bars: Bars, i: int, start: int, stop: int) -> int:
-    """The first row at which this order could act: at once, unless it waits for a price."""
+    """The first row at which this order could act: at once, unless it waits for a price. Each row is searched once."""
     if order.type is OrderType.MARKET or order.triggered or (order.type is OrderType.LIMIT and not order.resting):
         return start
+    if order.scanned is not bars.values:
+        order.scanned, order.clear_to, order.found = bars.values, start, -1
+    if order.found >= start:
+        return min(order.found, stop)
     waits_below = (order.sign > 0) is (order.type is OrderType.LIMIT or order.purpose is Purpose.TAKE_PROFIT)
-    column = LOW if waits_below else HIGH
-    for begin, end in stretches(start, stop):
-        seen = bars.values[begin:end, column, i]
-        hit = np.flatnonzero(seen <= order.level if waits_below else seen >= order.level)
-        if hit.size:
-            return begin + int(hit[0])
+    column = bars.values[:, LOW if waits_below else HIGH, i]
+    for begin, end in stretches(max(start, order.clear_to), stop):
+        hit = column[begin:end] <= order.level if waits_below else column[begin:end] >= order.level
+        first = int(hit.argmax())
+        if hit[first]:
+            order.clear_to = order.found = begin + first
+            return order.found
+        order.clear_to = end
     return stop

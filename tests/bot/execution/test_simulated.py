@@ -300,9 +300,13 @@ def test_the_first_row_that_touches_a_stop_or_target_is_found(row: int, column: 
     market.bar(100, 100, 100, 100)
     bars = flat_bars(1000)
     assert market.executor.first_touch(bars, 1, 1000) == 1000
+    bars = bars._replace(values=bars.values.copy())
     bars.values[row, column, 0] = price
     bars.values[row + 1 :, column, 0] = price
-    assert market.executor.first_touch(bars, 1, 1000) == row
+    assert market.executor.first_touch(bars, 1, 2) == 2
+    assert market.executor.first_touch(bars, 2, 1000) == row
+    assert market.executor.first_touch(bars, row - 1, row) == row
+    assert market.executor.first_touch(bars, row, 1000) == row
     assert market.executor.first_touch(bars, row + 1, 1000) == row + 1
 
 
@@ -317,6 +321,7 @@ def test_the_first_row_that_could_liquidate_is_found(row: int, missing: bool) ->
     if missing:
         bars.values[1:row, :, 0] = np.nan
     assert market.executor.first_touch(bars, 1, 600) == 600
+    bars = bars._replace(values=bars.values.copy())
     bars.values[row, 2, 0] = 89.0
     assert market.executor.first_touch(bars, 1, 600) == row
 
