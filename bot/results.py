@@ -14,7 +14,7 @@ from feeds.bars import Array
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One document of a replay; money is text in JSON, exact.
+    """One document of a replay; money is a number with all its digits in JSON.
 
     bars  bar closes that were decided, counted once for each symbol whose bar was there
     """

@@ -143,6 +143,8 @@ class Session:
         return place is not None and event.close_ms > self.seen[place]
 
     def _count(self, event: Event, number: int) -> None:
+        if isinstance(event, Candle) and event.close_ms <= self.since:
+            return  # it only warmed the engine up
         self.counts[type(event).__name__] += 1
         if isinstance(event, Fill):
             self.money.append(event)

@@ -99,7 +99,7 @@ class SignalWeights(msgspec.Struct, frozen=True, kw_only=True):
 class Windows(msgspec.Struct, frozen=True, kw_only=True):
     """How far signals look back, and how long slow inputs count."""
 
-    momentum: Annotated[int, note("price_momentum and the direction of volume_breakout", "bars", least=1, most=100_000)] = 240
+    momentum: Annotated[int, note("price_momentum and the direction of volume_breakout", "bars", least=1, most=100_000)] = 720
     volume: Annotated[int, note("Mean volume that volume_breakout compares with", "bars", least=2, most=100_000)] = 60
     scale: Annotated[int, note("Trailing statistics that scale signals into [-1, 1]", "bars", least=2, most=100_000)] = 1440
     volatility: Annotated[int, note("Volatility that sizes positions", "bars", least=2, most=100_000)] = 1440
@@ -123,7 +123,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     entry_threshold: Annotated[float, note("LONG above it, SHORT below minus it", "score", above=0, below=1)] = 0.3
     exit_threshold: Annotated[
         float, note("A position ends when the score falls back through it; 0: at the change of sign", "score", least=0, below=1)
-    ] = 0.1
+    ] = 0.0
     min_confidence: Annotated[float, note("Confidence that an entry must pass", "fraction", least=0, below=1)] = 0.5
     signals: SignalWeights = SignalWeights()
     windows: Windows = Windows()
@@ -157,7 +157,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     limit_bars: Annotated[int, note("A limit entry that was not filled is taken back after this long", "bars", least=1, most=10_000)] = 5
     stop_loss: Annotated[Decimal, note("Stop attached to the entry; 0: none", "fraction of the price", least=0, below=1)] = Decimal("0.02")
     take_profit: Annotated[Decimal, note("Target attached to the entry; 0: none", "fraction of the price", least=0, most=10)] = Decimal(0)
-    cool_down_bars: Annotated[int, note("No entry in a symbol for this long after its position ended", "bars", least=0, most=100_000)] = 15
+    cool_down_bars: Annotated[int, note("No entry in a symbol for this long after its position ended", "bars", least=0, most=100_000)] = 60
     max_bars: Annotated[int, note("A position ends after this long; 0: no limit", "bars", least=0, most=10_000_000)] = 0
 
 

@@ -40,7 +40,7 @@ Show = Callable[[Event, int], None]
 
 TICK: Millis = 5 * SECOND
 CHAIN_METRICS = ("active_addresses", "exchange_netflow", "stablecoin_supply", "tvl")
-DEMO_WARM_UP: Millis = 7 * DAY  # history before the demo begins
+DEMO_WARM_UP: Millis = 8 * DAY  # history before the demo begins
 
 
 async def paper(

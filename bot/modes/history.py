@@ -13,13 +13,14 @@ from bot.modes.parts import Universe, build, replay_books, run_row
 from bot.results import ReplayResult, result_of, sample
 from bot.session import Session
 from bot.store.journal import Journal
+from feeds.errors import BadData
 from feeds.files import find_files
 from feeds.funding_files import FundingFile
 from feeds.history import History, Recorded, read_candles
 from feeds.metric_files import MetricFile
 from feeds.news_files import NewsFile
 from feeds.synth import is_synthetic
-from feeds.times import Millis, now
+from feeds.times import Millis, iso, now
 
 EQUITY_ROWS = 20_000  # points of the equity curve that a replay keeps
 
@@ -48,6 +49,10 @@ def replay(
     """
     market = read_market(candles, funding, metrics, news, symbols, timeframe)
     history = market.history
+    since = history.span[0] if start is None else start
+    if not _rows(history, since, stop):
+        first, last = (iso(at) for at in history.span)
+        raise BadData(f"no bar closes between --from and --to: the candles reach from {first} to {last}; give a span inside them")
     universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
     plan = plans.strategy_plan(config, history.timeframe, market.metrics)
     arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
@@ -56,7 +61,6 @@ def replay(
     begun = time.perf_counter()
     with replay_books(store, row) as (books, journal):
         session = build(config, universe, plan, row.id, journal.write)
-        since = history.span[0] if start is None else start
         session.begin(since)
         first = since - (session.engine.program.warm_up + 1) * history.timeframe
         done, total = 0, _rows(history, first, stop)
