@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long")
     parser.add_argument("--speed", type=float, default=3_000.0, help="times the clock")
-    parser.add_argument("--allowed", type=float, default=60.0, help="MiB an hour that memory may grow")
+    parser.add_argument("--allowed", type=float, default=1.0, help="MiB that memory may grow in an hour of the market")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -65,8 +65,11 @@ def main() -> int:
         done = subprocess.run(
             [*SLUICE, "verify", "--store", "soak.db", "--json"], cwd=folder, env=env, capture_output=True, text=True, check=False
         )
-    grown = slope([sample for sample in samples if WARM <= sample[0] / samples[-1][0] <= 0.9])  # it ends by writing a report
-    print(f"{document['bars']:,} bars, {document['fills']:,} fills; memory {grown:+.1f} MiB an hour; verify ended with {done.returncode}")
+    hour = 1 / options.speed  # an hour of the market
+    grown = hour * slope([sample for sample in samples if WARM <= sample[0] / samples[-1][0] <= 0.9])  # it ends by writing a report
+    print(
+        f"{document['bars']:,} bars, {document['fills']:,} fills; memory {grown:+.2f} MiB in an hour of the market; verify ended with {done.returncode}"
+    )
     return 0 if grown <= options.allowed and done.returncode == 0 else 8
 
 
