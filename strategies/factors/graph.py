@@ -142,10 +142,11 @@ def _params(row: Operator, positional: "tuple[Node | Number, ...]", named: dict[
         if name in given or name not in {p.name for p in row.params}:
             raise WrongArity(f"{row.name} has no further parameter {name!r}")
         given[name] = value
-    return tuple(_param(row, p, given.get(p.name, p.default)) for p in row.params)
+    return tuple(parameter(row, p, given.get(p.name, p.default)) for p in row.params)
 
 
-def _param(row: Operator, param: Param, value: "Node | Number | None") -> Number:
+def parameter(row: Operator, param: Param, value: "Node | Number | None") -> Number:
+    """A parameter that passed: a whole number of bars, or a number. Raises WrongArity, BadWindow, LookAhead, BadConstant."""
     if isinstance(value, Node) and value.op == CONST:
         value = value.params[0]
     if value is None:
@@ -158,11 +159,11 @@ def _param(row: Operator, param: Param, value: "Node | Number | None") -> Number
         )
     if not param.whole:
         return float(value) + 0.0
-    if row.name in ("delay",) and value < 0:
-        raise LookAhead(f"delay by {number_text(value)} bars would read the future", suggestion="a delay is 1 bar or more")
+    if param.shifts and value < 0:
+        raise LookAhead(f"{row.name} by {number_text(value)} bars would read the future", suggestion="look back by 1 bar or more")
     if value == math.inf or value != int(value):
         raise BadWindow(f"the {param.name} of {row.name} must be a whole number of bars, not {number_text(value)}")
-    if value < param.least and not (row.name == "delay" and value == 0):
+    if value < param.least:
         raise BadWindow(f"the {param.name} of {row.name} must be at least {number_text(param.least)}, not {number_text(value)}")
     return int(value)
 

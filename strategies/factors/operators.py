@@ -18,12 +18,13 @@ MEMORY = 28.0  # exp(-28) < 1e-12: after MEMORY / alpha bars a recursive value h
 
 
 class Param(NamedTuple):
-    """A parameter that follows the series: a window in bars, or a number."""
+    """A parameter that follows the series: a window in bars, or a number. `shifts`: a negative one would read the future."""
 
     name: str
     whole: bool = True
     least: float = 1.0
     default: Number | None = None
+    shifts: bool = False
 
 
 class Operator(NamedTuple):
@@ -67,6 +68,9 @@ class Operator(NamedTuple):
 
 def window(least: int = 1) -> tuple[Param, ...]:
     return (Param("window", least=least),)
+
+
+SHIFT = (Param("window", shifts=True),)
 
 
 def _first(p: Params) -> int:
@@ -185,11 +189,11 @@ ELEMENTWISE = (
 )  # fmt: skip
 
 OVER_TIME = (
-    Operator("delay", 1, "the value `window` bars ago", "pandas shift", window(), ("lag", "shift", "ref"), "same", "windows.delay",
-             _first, _first, _first),
-    made("delta", 1, "a - delay(a, window)", lambda call, a, p: call("sub", a[0], call("delay", a[0], p[0])), params=window(),
+    Operator("delay", 1, "the value `window` bars ago", "pandas shift", (Param("window", least=0, shifts=True),),
+             ("lag", "shift", "ref"), "same", "windows.delay", _first, _first, _first),
+    made("delta", 1, "a - delay(a, window)", lambda call, a, p: call("sub", a[0], call("delay", a[0], p[0])), params=SHIFT,
          aliases=("diff",)),
-    made("pct_change", 1, "a / delay(a, window) - 1", params=window(), aliases=("ts_pct_change", "ts_pctchange"),
+    made("pct_change", 1, "a / delay(a, window) - 1", params=SHIFT, aliases=("ts_pct_change", "ts_pctchange"),
          means=lambda call, a, p: call("sub", call("div", a[0], call("delay", a[0], p[0])), 1.0)),
     rolling("ts_sum", "windows.total", "sum", 1, aliases=("sum", "rolling_sum")),
     rolling("ts_mean", "windows.mean", "mean", 1, aliases=("mean", "ma", "sma", "rolling_mean")),

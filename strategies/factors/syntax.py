@@ -11,8 +11,8 @@ from typing import NoReturn
 from strategies.errors import BadConstant, BadSyntax, BadWindow, FactorError, LookAhead, TooBig, UnknownName, WrongArity
 from strategies.factors.check import TEXT, Limits, check
 from strategies.factors.dialects import DIALECTS, LOOKING_AHEAD, WHOLE_SAMPLE, Setting, Table, resolve
-from strategies.factors.graph import CONST, Node, call, const, nearest
-from strategies.factors.operators import OPERATORS, Number
+from strategies.factors.graph import CONST, Node, call, const, nearest, parameter
+from strategies.factors.operators import OPERATORS, Number, Operator, Param
 from strategies.factors.words import MAX_CONSTANT, Line, statements
 
 MAX_EXPONENT = 4
@@ -115,9 +115,7 @@ class _Translation:
         if not row.params:
             return self.joined(op, [self.go(t, depth) for t in trees])
         series = [self.go(t, depth) for t in trees[: row.series]]
-        params = [self.number(t, row.name, p.name, p.whole) for t, p in zip(trees[row.series :], row.params, strict=False)]
-        if op == "delay" and params[0] == 0:
-            raise BadWindow("a delay is at least 1 bar", suggestion="leave the delay out")
+        params = [self.number(t, row, p) for t, p in zip(trees[row.series :], row.params, strict=False)]
         return call(op, *series, *params)
 
     def joined(self, op: str, nodes: list[Node]) -> Node:
@@ -136,7 +134,7 @@ class _Translation:
             raise BadConstant(f"{op} of constants gives {node.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
         return node
 
-    def number(self, tree: ast.expr, op: str, name: str, whole: bool) -> Number:
+    def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
         """A parameter: a number as written, with a sign at most; never an expression."""
         match tree:
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=ast.Constant(value=int() | float() as value)):
@@ -144,9 +142,15 @@ class _Translation:
             case ast.Constant(value=int() | float() as value):
                 pass
             case _:
-                refusal = BadWindow if whole else BadConstant
-                self.refuse(tree, refusal(f"the {name} of {op} must be a number as written, not an expression"))
-        return value
+                kind = BadWindow if param.whole else BadConstant
+                self.refuse(tree, kind(f"the {param.name} of {row.name} must be a number as written, not an expression"))
+        try:
+            checked = parameter(row, param, value)
+            if row.name == "delay" and checked == 0:
+                raise BadWindow("a delay is at least 1 bar", suggestion="leave the delay out")
+        except FactorError as refusal:
+            self.refuse(tree, refusal)
+        return checked
 
     def unknown(self, name: str, trees: list[ast.expr]) -> NoReturn:
         if name in LOOKING_AHEAD:
