@@ -51,8 +51,8 @@ def replay(
     history = market.history
     since = history.span[0] if start is None else start
     if not _rows(history, since, stop):
-        first, last = (iso(at) for at in history.span)
-        raise BadData(f"no bar closes between --from and --to: the candles reach from {first} to {last}; give a span inside them")
+        begins, ends = (iso(at) for at in history.span)
+        raise BadData(f"no bar closes between --from and --to: the candles reach from {begins} to {ends}; give a span inside them")
     universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
     plan = plans.strategy_plan(config, history.timeframe, market.metrics)
     arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
