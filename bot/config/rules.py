@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bot.config.read import Problem
 from bot.config.suggest import closest
 from bot.config.tables import Config, SignalWeights
-from bot.config.values import written
+from bot.config.values import Span, written
 from feeds.times import span_text
 
 
@@ -47,8 +47,12 @@ def _overrides(config: Config) -> Iterator[Problem]:
 def _timeframe(config: Config) -> Iterator[Problem]:
     if config.exchange.timeframe % 60_000:
         yield _problem("exchange.timeframe", "a bar is a whole number of minutes", '"1m"')
-    if config.exchange.late >= config.exchange.timeframe:
+    elif config.exchange.late >= config.exchange.timeframe:
         yield _problem("exchange.late", f"a bar close cannot wait longer than a bar of {config.exchange.timeframe}", '"20s"')
+
+    elif config.exchange.repair >= config.exchange.late:
+        meant = written(Span(2 * config.exchange.repair))
+        yield _problem("exchange.late", f"a bar is only fetched {config.exchange.repair} after its close (repair): wait longer", meant)
 
 
 def _data_age(config: Config) -> Iterator[Problem]:
@@ -122,7 +126,7 @@ def _live(config: Config) -> Iterator[Problem]:
 RULES = (
     Rule(("exchange.symbols",), _symbols),
     Rule(("instruments", "exchange.symbols"), _overrides),
-    Rule(("exchange.timeframe", "exchange.late"), _timeframe),
+    Rule(("exchange.late", "exchange.repair", "exchange.timeframe"), _timeframe),
     Rule(("risk.max_data_age", "exchange.timeframe"), _data_age),
     Rule(("strategy.exit_threshold", "strategy.entry_threshold"), _thresholds),
     Rule(("strategy.signals", "strategy.factors"), _something_to_say),

@@ -81,6 +81,7 @@ BROKEN = [
     Broken('[exchange]\nmode = "live"\n', 2, 8, "needs the name of the account", ""),
     Broken("riks.collar = 0.1\n", 1, 1, "unknown table", '"risk"'),
     Broken("strategy.windows.momentun = 5\n", 1, 18, "unknown key", '"momentum"'),
+    Broken('[exchange]\nlate = "4s"\n', 2, 8, "only fetched 5s after", '"10s"'),
     Broken("[execution]\nlatency = 100\n", 2, 1, "unknown key", '"latency_ms"'),
     Broken("max_gross = 0.5\n", 1, 1, "unknown key", '"risk.max_gross"'),
     Broken('[feeds.news]\nurls = ["https://a.example/rss", "b.example/rss"]\n', 2, 34, "not an address", '"https://b.example/rss"'),
@@ -300,29 +301,23 @@ def test_the_weights_are_those_of_the_signals() -> None:
     assert {name: weight for name, weight in mine.items() if name != "factors"} == WEIGHTS
 
 
-def test_the_defaults_are_those_of_the_parts_that_they_are_for() -> None:
+def test_every_rule_of_a_part_has_its_setting_and_the_setting_arrives() -> None:
     from bot import plan  # here: these load the factor machine
-    from bot.checks import Limits
-    from bot.execution.costs import Costs
-    from bot.execution.simulated import Fills
-    from bot.trader import Rules
-    from strategies.decision import Thresholds
-    from strategies.engine import Plan
-    from strategies.signals import Windows
-    from strategies.snapshot import Ageing
 
-    config = Config()
-    assert plan.limits(config, MINUTE) == Limits()
-    assert plan.rules(config) == Rules()
-    assert plan.costs(config) == Costs()
-    assert plan.fills(config) == Fills()
+    env = {"SLUICE__RISK__COLLAR": "0.03", "SLUICE__RISK__DRAWDOWN_FLATTENS": "false", "SLUICE__COSTS__TAKER_BPS": "7.5",
+           "SLUICE__EXECUTION__LATENCY_MS": "900", "SLUICE__TRADING__STOP_LOSS": "0", "SLUICE__TRADING__REVERSAL": "flat",
+           "SLUICE__STRATEGY__EXIT_THRESHOLD": "0.07", "SLUICE__STRATEGY__ENTRY_THRESHOLD": "0.2", "SLUICE__STRATEGY__WINDOWS__STORY": "6h",
+           "SLUICE__EXCHANGE__STALE": "40s"}  # fmt: skip
+    config = load(ROOT / "config.toml", env=env).config
+    limits, rules, costs, fills = plan.limits(config, MINUTE), plan.rules(config), plan.costs(config), plan.fills(config)
+    assert (limits.collar, limits.drawdown_flattens, limits.max_data_age) == (Decimal("0.03"), False, 3 * MINUTE)
+    assert (rules.stop_loss, rules.reversal, rules.exit_threshold) == (None, "flat", 0.07)
+    assert (costs.taker_bps, fills.latency_ms) == (Decimal("7.5"), 900)
     made = plan.strategy_plan(config, MINUTE, ())
-    assert made.thresholds == Thresholds()
-    assert made.ageing == Ageing()
-    usual = Plan(())
-    assert (made.volatility_bars, made.grace_ms, made.stale_ms) == (usual.volatility_bars, usual.grace_ms, usual.stale_ms)
-    windows = config.strategy.windows
-    assert (windows.momentum, windows.volume, windows.scale) == Windows()
+    assert (made.thresholds.entry, made.ageing.story_ms, made.stale_ms) == (0.2, 6 * 60 * MINUTE, 40_000)
+    for part, table in ((limits, config.risk), (rules, config.trading), (costs, config.costs), (fills, config.execution)):
+        settings = {*table.__struct_fields__, "exit_threshold"}
+        assert [name for name in part.__struct_fields__ if name not in settings] == []
 
 
 def test_places_are_found_in_all_that_toml_allows() -> None:
