@@ -147,15 +147,18 @@ def place_of_extreme(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int
                 then = float(t + i - w + k)
                 for s in range(width):  # z is the older: it wins a tie
                     u, v = z[s] * side, h[s]
-                    takes = (u >= v) | (u != u)
+                    takes, later = (u >= v) | (u != u), hb[s]
                     g[s] = u if takes else v
-                    gb[s] = then if takes else hb[s]
-        h, hb = at(state, (j + 1) * width), at(bar, (j + 1) * width)
+                    gb[s] = then if takes else later
         for s in range(width):  # x is the newer: it must be larger
-            u, v, old = x[s] * side, prefix[s], h[s]
-            takes = (u > v) | (u != u)
-            best, when = u if takes else v, now if takes else bar_prefix[s]
-            prefix[s], bar_prefix[s] = best, when
-            r = (hb[s] if old >= best else when) - first
+            u, v = x[s] * side, prefix[s]
+            takes, earlier = (u > v) | (u != u), bar_prefix[s]
+            prefix[s] = u if takes else v
+            bar_prefix[s] = now if takes else earlier
+        h, hb = at(state, (j + 1) * width), at(bar, (j + 1) * width)
+        for s in range(width):
+            old, best = h[s], prefix[s]
+            a, b = hb[s], bar_prefix[s]
+            r = (a if old >= best else b) - first
             o[s] = r if (old == old) & (best == best) else NAN
         j = 0 if j == w - 1 else j + 1
