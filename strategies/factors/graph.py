@@ -7,6 +7,7 @@ Equal factors are the same object: commutative arguments are sorted, constants f
 import hashlib
 import math
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 from weakref import WeakValueDictionary
@@ -116,10 +117,9 @@ def call(op: str, *args: Node | Number, **params: Number) -> Node:
     return _folded(row, series) or _built(row, series, values)
 
 
-def nearest(name: str, names: "object") -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """`did you mean ...`, or nothing."""
-    known = sorted(str(n) for n in names)  # type: ignore[attr-defined]  # any iterable of names
-    near = get_close_matches(name, known, n=3, cutoff=0.6)
+    near = get_close_matches(name, sorted(names), n=3, cutoff=0.6)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 
