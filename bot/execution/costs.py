@@ -5,7 +5,7 @@ docs/fills.md has the table with examples.
 """
 
 import math
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from feeds.instruments import Instrument, exact
 BPS = Decimal(10_000)
 CENT = Decimal("1e-8")  # fees and payments are kept to this many digits, rounded up
 ONE = Decimal(1)
+WIDE = Context(prec=80)  # so that absurd prices and volumes are absurd amounts and not an exception
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -66,7 +67,12 @@ class Rates(msgspec.Struct, frozen=True):
 
 def fee(notional: Decimal, rate: Decimal) -> Decimal:
     """Quote currency, positive means paid, rounded up to 1e-8."""
-    return (notional * rate).quantize(CENT, ROUND_CEILING)
+    return (notional * rate).quantize(CENT, ROUND_CEILING, WIDE)
+
+
+def room(volume: float, share: Decimal, lot: Decimal) -> Decimal:
+    """Our share of a bar's volume in whole lots."""
+    return WIDE.divide_int(exact(volume) * share, lot) * lot
 
 
 def worsening(rates: Rates, quantity: float, volume: float) -> Decimal:
@@ -89,4 +95,4 @@ def taker_price(touched: Decimal, sign: int, worse: Decimal, instrument: Instrum
 
 def funding(quantity: Decimal, mark: Decimal, rate: float) -> Decimal:
     """Quote currency, positive means paid: signed position x mark x rate, rounded up to 1e-8."""
-    return (quantity * mark * exact(rate)).quantize(CENT, ROUND_CEILING)
+    return (quantity * mark * exact(rate)).quantize(CENT, ROUND_CEILING, WIDE)

@@ -12,7 +12,7 @@ import msgspec
 from bot.errors import InvariantBroken
 from bot.events import CancelRequest, Fill, FundingPaid, OrderRequest, OrderSide, OrderType, OrderUpdate, Purpose, Status
 from bot.execution.account import Account, stretches
-from bot.execution.costs import Costs, Rates, fee, funding, taker_price, worsening
+from bot.execution.costs import Costs, Rates, fee, funding, room, taker_price, worsening
 from bot.execution.matching import Touch, Working, arrival, touch_at_open, touch_inside
 from bot.orders import attached_id
 from feeds.bars import HIGH, LOW, Bars
@@ -50,7 +50,7 @@ class _Bar:
         self.inside = False
         self.room: Decimal | None = None
         if candle.volume == candle.volume:
-            self.room = (exact(candle.volume) * share) // instrument.lot * instrument.lot
+            self.room = room(candle.volume, share, instrument.lot)
 
 
 class SimulatedExecutor:
@@ -65,6 +65,7 @@ class SimulatedExecutor:
         self.account = Account(cash, tuple(symbols or instruments), instruments)
         self._orders: dict[str, dict[str, Working]] = {symbol: {} for symbol in self.account.symbols}
         self._kept: dict[str, list[Funding]] = {}
+        self._settled: set[tuple[str, int]] = set()
 
     def on_order(self, request: OrderRequest) -> list[Event]:
         """Accept an order, or reject it with the reason. It can fill from the next bar on."""
@@ -100,10 +101,11 @@ class SimulatedExecutor:
         return out
 
     def on_funding(self, event: Funding) -> list[Event]:
-        """Charge the position held at the settlement; keep it until the bar that covers the settlement has been seen."""
+        """Charge the position held at the settlement, once; keep it until the bar that covers the settlement has been seen."""
         holding = self.account.holdings.get(event.symbol)
-        if holding is None:
+        if holding is None or (event.symbol, event.settle_ms) in self._settled:
             return []
+        self._settled.add((event.symbol, event.settle_ms))
         if holding.close_ms >= event.settle_ms:
             return self._charge(event, event.at, holding.mark)
         if holding.quantity or self._orders[event.symbol]:

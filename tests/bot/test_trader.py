@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from bot.events import CancelRequest, Command, Denial, OrderRequest, OrderSide, OrderType, Purpose, Refusal, Verb
 from bot.trader import Rules
 from feeds.events import Event
-from tests.bot.desk import Desk, Views, random_views
+from tests.bot.desk import Desk, Views, random_views, view
 from tests.builders import candle
 
 NAN = float("nan")
@@ -196,6 +197,15 @@ def test_a_stopped_position_cools_down_too() -> None:
 def test_a_position_ends_when_its_time_is_up() -> None:
     followed = told(play(desk(max_bars=3), 1, 1, 1, 1, 1))
     assert followed == [("entry", "buy", "1E+1"), ("exit", "sell", "1E+1"), ("entry", "buy", "1E+1")]
+
+
+def test_nothing_is_traded_at_a_missing_bar_and_the_time_is_up_at_the_next() -> None:
+    d = desk(max_bars=2)
+    play(d, 1, 1)
+    d.settle(msgspec.structs.replace(view(candle(row=2), 0, NAN), price=NAN))
+    assert len(d.of(OrderRequest)) == 1
+    d.bar(candle(row=3), 0, NAN)
+    assert told(d.of(OrderRequest))[1:] == [("exit", "sell", "1E+1")]
 
 
 def test_a_state_that_forbids_is_told_once_for_each_wish() -> None:

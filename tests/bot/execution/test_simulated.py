@@ -244,6 +244,25 @@ def test_funding_moves_money_from_longs_to_shorts_when_the_rate_is_positive(quan
     assert market.ledger.funding == Decimal(payment)
 
 
+def test_a_settlement_told_twice_is_charged_once() -> None:
+    market = Market()
+    market.hold(Decimal(2))
+    assert len(market.hear(market.executor.on_funding(funding(START + MINUTE)))) == 1
+    assert market.hear(market.executor.on_funding(funding(START + MINUTE))) == []
+
+
+@pytest.mark.parametrize("quantity", ["3", "-3"])
+def test_absurd_prices_and_volumes_are_absurd_amounts_and_no_exception(quantity: str) -> None:
+    market = Market()
+    market.hold(Decimal(quantity))
+    market.send(f"{'sell' if market.ledger.quantities[0] > 0 else 'buy'} 2 reduce")
+    market.bar(1e30, 1e30, 1e30, 1e30, 1e30)
+    market.hear(market.executor.on_funding(funding(START + 2 * MINUTE)))
+    market.bar(1e-5, 1e-5, 1e-5, 1e-5, 0.0)
+    market.bar(100, 101, 99, 100)
+    assert market.fills[1].price >= Decimal("1e30")
+
+
 def test_funding_uses_the_mark_of_the_settlement_if_there_is_one() -> None:
     market = Market()
     market.hold(Decimal(2))
