@@ -55,7 +55,7 @@ class BybitCandles:
         self._last: dict[str, Candle] = {}  # the newest bar given out
         self._forming: dict[str, tuple[int, float]] = {}  # newest bar seen forming, and since when (loop time)
         self._at = 0
-        self._is_up = False
+        self._is_up: bool | None = None  # None: nothing was told yet
         self._ask_again = 0.0
 
     async def instruments(self) -> dict[str, Instrument]:
@@ -84,7 +84,7 @@ class BybitCandles:
                         source = Source.REPAIRED
                         self._is_up = True
                         yield self._status(True, f"subscribed to {len(topics)} topics")
-                    case Lost(reason=reason) if self._is_up:
+                    case Lost(reason=reason) if self._is_up is not False:
                         self._is_up = False
                         yield self._status(False, reason)
                     case Idle():
@@ -135,14 +135,14 @@ class BybitCandles:
                 if not isinstance(error, Unreachable) or clock() >= deadline:
                     for event in self._skip(symbol, until, str(error)):
                         yield event
-                    return
-                if self._is_up:
+                    break
+                if self._is_up is not False:
                     self._is_up = False
                     yield self._status(False, f"{symbol} has a hole and REST does not answer: {error}")
                 await asyncio.sleep(min(self._client.delay(failures), max(deadline - clock(), 0.0)))
         if failures:
             self._is_up = True
-            yield self._status(True, f"the hole of {symbol} is closed")
+            yield self._status(True, f"{symbol} goes on")
 
     def _overdue(self) -> list[str]:
         """Symbols whose next bar has closed, but did not come."""
@@ -236,7 +236,7 @@ class BybitCandles:
         if symbol not in self._last:
             return []
         log.warning("gap feed=%s symbol=%s from=%s bars=%d reason=%s", self.name, symbol, iso(start), count, why)
-        return [self._status(self._is_up, f"{symbol}: {count} bars from {iso(start)} are missing: {why}", count)]
+        return [self._status(self._is_up is not False, f"{symbol}: {count} bars from {iso(start)} are missing: {why}", count)]
 
     def _repeated(self, candle: Candle) -> None:
         self._client.rejects["candle.repeat"] += 1

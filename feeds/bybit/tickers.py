@@ -37,7 +37,7 @@ class BybitTickers:
         Raises Unreachable when the exchange does not answer at the start; later it waits for it.
         """
         await self._client.ready()
-        is_up = False
+        is_up: bool | None = None  # nothing was told yet
         async with aclosing(self._client.live(self._topics, self._sift)) as items:
             async for item in items:
                 match item:
@@ -53,7 +53,7 @@ class BybitTickers:
                     case Lost(reason=reason):
                         self._tickers.forget()
                         self._waiting.clear()
-                        if is_up:
+                        if is_up is not False:
                             is_up = False
                             yield FeedStatus(at=self._stamp(), feed=self.name, up=False, detail=reason)
 

@@ -46,9 +46,11 @@ def _bybit() -> Any:  # ccxt has no type information
                 return
             if "topic" in message:
                 self.tap.frame(message)
-                return
-            super().handle_message(client, message)
-            self.tap.answer(message)
+            elif message.get("op") in ("subscribe", "ping", "pong"):
+                super().handle_message(client, message)
+                self.tap.answer(message)
+            else:
+                self.tap.garbage()  # what ccxt cannot place may raise there, and that would end its receive loop
 
         def handle_errors(self, code: int, *rest: Any) -> None:
             _reason, _url, _method, headers, _body, response, *_ = rest

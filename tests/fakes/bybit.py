@@ -73,8 +73,8 @@ class FakeBybit:
         self.forming = forming
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.connects = 0
-        self.refusing = False
-        self.muted = False
+        self.refusing = self._refused = False
+        self.muted = self._silenced = False
         self.acknowledge = True
         self.pongs = True
         self.first_subscription = asyncio.Event()
@@ -185,8 +185,8 @@ class FakeBybit:
     async def _after(self, number: int) -> None:
         here = [fault for fault in self.faults if fault.strikes(number, fault.symbol)]
         lasting = [fault for fault in here if fault.action in ("drop", "abort", "refuse") and fault.bar + fault.bars - 1 > number]
-        self.refusing = bool(lasting)
-        self.muted = any(fault.action == "mute" and fault.bar + fault.bars - 1 > number for fault in here)
+        self._refused = bool(lasting)
+        self._silenced = any(fault.action == "mute" and fault.bar + fault.bars - 1 > number for fault in here)
         for fault in here:
             if fault.action in ("drop", "abort") and fault.bar == number:
                 await self.drop(closing=fault.action == "drop")
@@ -194,7 +194,7 @@ class FakeBybit:
     # ---- the socket
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        if self.refusing:
+        if self.refusing or self._refused:
             return web.Response(status=503)
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
@@ -230,7 +230,7 @@ class FakeBybit:
                     await self._push_ticker(topic.split(".")[-1], self.now, snapshot=True)
 
     async def _send(self, topic: str, message: dict[str, Any] | str) -> None:
-        if self.muted:
+        if self.muted or self._silenced:
             return
         text = message if isinstance(message, str) else json.dumps(message)
         for peer in list(self._peers):

@@ -1,5 +1,7 @@
 from collections import Counter
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +85,12 @@ def test_every_title_has_a_score_within_bounds_and_always_the_same(title: str) -
     found = score(title)
     assert found is None or -1 <= found <= 1
     assert score(title) == found
+
+
+def test_the_score_ranks_real_headlines_much_as_a_language_model_does(shared_data: Path) -> None:
+    table = pd.read_parquet(shared_data / "news" / "gdelt_crypto_titles.parquet").dropna(subset=["finbert_score"])
+    sample = table.iloc[::4]
+    scores = pd.Series([score(title) for title in sample["title"]], index=sample.index, dtype=float)
+    known = scores.notna()
+    assert known.mean() > 0.6
+    assert scores[known].rank().corr(sample["finbert_score"][known].rank()) > 0.58

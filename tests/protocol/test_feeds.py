@@ -5,10 +5,12 @@ import gc
 import tracemalloc
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
 
+import feeds
 from feeds.bybit.candles import BybitCandles
 from feeds.bybit.funding import BybitFunding
 from feeds.bybit.tickers import BybitTickers
@@ -21,6 +23,7 @@ from tests.fakes.rss import Answer, Entry, FakeSite, feed
 from tests.feeds.bybit.market import client, rows
 
 MINUTE, HOUR = 60_000, 3_600_000
+REMEMBERED = 300_000  # bytes for sixty stories, of which 5,000 at most are remembered
 T0 = 1_717_200_000_000 // DAY * DAY
 
 
@@ -41,7 +44,7 @@ async def _bybit(kind: type[Event], step: int) -> AsyncIterator[Rig]:
     funding = {symbol: [(T0 + n * 8 * HOUR, 1e-4) for n in range(-2, 700)] for symbol in table}
     async with FakeBybit(table, start=T0, funding=funding) as fake:
         bybit = client(fake)
-        feeds: dict[type[Event], Any] = {
+        made: dict[type[Event], Any] = {
             Candle: BybitCandles(tuple(table), MINUTE, 5, bybit, grace=30, settle=0),
             Quote: BybitTickers(tuple(table), bybit, every=0),
             Funding: BybitFunding(tuple(table), bybit, poll=5, lag=1),
@@ -62,7 +65,7 @@ async def _bybit(kind: type[Event], step: int) -> AsyncIterator[Rig]:
             fake.refusing = False
             fake.faults = []
 
-        yield Rig(feeds[kind].stream(), kind, produce, kill, revive, lambda: fake.sockets)
+        yield Rig(made[kind].stream(), kind, produce, kill, revive, lambda: fake.sockets)
         await bybit.close()
         await _settled(lambda: fake.connections == 0)
 
@@ -181,15 +184,14 @@ async def test_it_can_be_closed_while_it_is_dead(rig: Rig) -> None:
 
 
 async def test_its_memory_does_not_grow_with_what_it_has_said(rig: Rig) -> None:
+    ours = [tracemalloc.Filter(True, f"{Path(feeds.__file__).parent}/*")]
     await _until(rig, lambda seen: sum(isinstance(event, rig.kind) for event in seen) >= 60, close=False)
-    gc.collect()
     tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
     await _until(rig, lambda seen: sum(isinstance(event, rig.kind) for event in seen) >= 60, close=False)
     gc.collect()
-    after, _ = tracemalloc.get_traced_memory()
+    kept = sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(ours).traces)
     tracemalloc.stop()
-    assert after - before < 400_000
+    assert kept < (REMEMBERED if rig.kind is News else 20_000)
 
 
 async def _until(rig: Rig, enough: Callable[[list[Event]], bool], *, close: bool = True) -> list[Event]:

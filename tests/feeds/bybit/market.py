@@ -30,8 +30,11 @@ def client(fake: FakeBybit, **changes: Any) -> BybitClient:
     return BybitClient(rest=fake.rest, ws=fake.ws, patience=patience, clock=lambda: fake.now, chance=lambda: 0.5, **changes)
 
 
-def candles(fake: FakeBybit, bybit: BybitClient, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"), warm_up: int = 5) -> BybitCandles:
-    return BybitCandles(symbols, MINUTE, warm_up, bybit, grace=30, settle=0, hold=200)
+def candles(
+    bybit: BybitClient, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"), warm_up: int = 5, grace: int = 20 * MINUTE
+) -> BybitCandles:
+    """A feed that leaves a late bar to the stream, unless a test asks for less grace: so the load of the machine changes nothing."""
+    return BybitCandles(symbols, MINUTE, warm_up, bybit, grace=grace, settle=0, hold=200)
 
 
 async def take(

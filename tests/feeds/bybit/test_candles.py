@@ -28,7 +28,7 @@ async def run(faults: list[Fault], bars: int = 12, warm_up: int = 5, pause: floa
     async with FakeBybit(TABLE, start=LIVE, faults=faults) as fake:
         bybit = client(fake)
         wanted = 2 * (bars + warm_up) if enough is None else enough
-        events = await take(candles(fake, bybit, warm_up=warm_up).stream(), count(Candle, wanted), play(fake, bars, pause))
+        events = await take(candles(bybit, warm_up=warm_up).stream(), count(Candle, wanted), play(fake, bars, pause))
         await bybit.close()
     return events
 
@@ -94,6 +94,40 @@ async def test_a_missed_bar_is_repaired_before_the_next_one_goes_on() -> None:
     assert {bar.source for bar in bars_of(events, "ETHUSDT")} == {Source.REST, Source.WS}
 
 
+async def test_a_bar_that_the_stream_withholds_is_fetched_when_it_is_overdue() -> None:
+    async with FakeBybit(TABLE, start=LIVE, faults=[Fault("missing", bar=2, symbol="BTCUSDT")]) as fake:
+        bybit = client(fake)
+
+        async def script() -> None:
+            await fake.first_subscription.wait()
+            await asyncio.sleep(0.05)
+            await fake.advance(3, 0.03)
+            fake.now += 1_000
+
+        feed = candles(bybit, grace=30)
+        events = await take(feed.stream(), lambda seen: len(bars_of(seen, "BTCUSDT")) == 8, script)
+        assert feed.repaired >= 1
+        await bybit.close()
+    assert_complete(events, "BTCUSDT", 8, LIVE - 5 * MINUTE)
+
+
+async def test_while_the_socket_stays_down_rest_goes_on_giving_bars() -> None:
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        bybit = client(fake)
+
+        async def script() -> None:
+            await fake.first_subscription.wait()
+            await asyncio.sleep(0.05)
+            fake.refusing = True
+            await fake.drop()
+            await fake.advance(4, 0.03)
+
+        events = await take(candles(bybit, grace=30).stream(), count(Candle, 2 * 8), script)
+        await bybit.close()
+    assert {bar.source for bar in bars_of(events, "ETHUSDT")[5:]} == {Source.REPAIRED}
+    assert not statuses(events)[-1].up
+
+
 async def test_what_closed_while_the_socket_was_down_is_repaired_on_reconnect_and_the_outage_is_told() -> None:
     events = await run([Fault("drop", bar=2, bars=5)], bars=10)
     repaired = [bar.open_ms for bar in bars_of(events, "BTCUSDT") if bar.source is Source.REPAIRED]
@@ -119,13 +153,23 @@ async def test_a_hole_while_rest_is_dead_waits_for_it_only_so_long() -> None:
     events = await run(faults, bars=8, enough=2 * 13 - 1, pause=0.05)
     told = statuses(events)
     assert [status.gap for status in told if status.gap] == [1]
-    assert any(not status.up and "REST does not answer" in status.detail for status in told)
+    assert [status.up for status in told] == [True, False, False, True], "told, given up, and going on"
+    assert "REST does not answer" in told[1].detail
+
+
+async def test_an_outage_before_the_first_subscription_is_told_too() -> None:
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        fake.refusing = True
+        bybit = client(fake)
+        events = await take(candles(bybit).stream(), count(FeedStatus, 1))
+        await bybit.close()
+    assert not statuses(events)[0].up
 
 
 async def test_a_silent_topic_is_noticed_and_dialled_again() -> None:
     async with FakeBybit(TABLE, start=LIVE, faults=[Fault("mute", bar=2, bars=6)]) as fake:
         bybit = client(fake, silence=120)
-        events = await take(candles(fake, bybit).stream(), count(Candle, 2 * 17), play(fake, 12, 0.05))
+        events = await take(candles(bybit).stream(), count(Candle, 2 * 17), play(fake, 12, 0.05))
         assert fake.connects > 1
         await bybit.close()
     for symbol in TABLE:
@@ -143,17 +187,17 @@ async def test_a_subscription_that_is_never_acknowledged_does_not_count_as_up() 
             await asyncio.sleep(0.2)
             fake.acknowledge = True
 
-        events = await take(candles(fake, bybit).stream(), count(FeedStatus, 1), script)
+        events = await take(candles(bybit).stream(), count(FeedStatus, 2), script)
         assert fake.connects > 1
         await bybit.close()
-    assert statuses(events)[0].up
+    assert [(status.up, status.detail[:10]) for status in statuses(events)] == [(False, "no answer "), (True, "subscribed")]
 
 
 async def test_long_history_is_fetched_page_by_page_without_a_seam() -> None:
     table = {"BTCUSDT": rows(2_600)}
     async with FakeBybit(table, start=T0 + 2_550 * MINUTE) as fake:
         bybit = client(fake)
-        events = await take(candles(fake, bybit, ("BTCUSDT",), warm_up=2_500).stream(), count(Candle, 2_500))
+        events = await take(candles(bybit, ("BTCUSDT",), warm_up=2_500).stream(), count(Candle, 2_500))
         pages = sum(path == "kline" for path, _ in fake.requests)
         await bybit.close()
     assert [bar.open_ms for bar in bars_of(events, "BTCUSDT")] == [T0 + n * MINUTE for n in range(50, 2_550)]
@@ -164,7 +208,7 @@ async def test_a_young_symbol_has_a_short_history_and_no_gap() -> None:
     table = {"BTCUSDT": rows(), "NEWUSDT": rows(45, first=T0 + 15 * MINUTE)}
     async with FakeBybit(table, start=LIVE) as fake:
         bybit = client(fake)
-        events = await take(candles(fake, bybit, tuple(table), warm_up=10).stream(), count(Candle, 19), play(fake, 2))
+        events = await take(candles(bybit, tuple(table), warm_up=10).stream(), count(Candle, 19), play(fake, 2))
         await bybit.close()
     assert [bar.open_ms for bar in bars_of(events, "NEWUSDT")] == [T0 + n * MINUTE for n in range(15, 22)]
     assert not any(status.gap for status in statuses(events))
@@ -173,7 +217,7 @@ async def test_a_young_symbol_has_a_short_history_and_no_gap() -> None:
 async def test_the_open_bar_of_a_rest_reply_is_never_given_out() -> None:
     async with FakeBybit(TABLE, start=LIVE + 30_000) as fake:
         bybit = client(fake)
-        events = await take(candles(fake, bybit).stream(), count(FeedStatus, 1))
+        events = await take(candles(bybit).stream(), count(FeedStatus, 1))
         await bybit.close()
     assert max(bar.close_ms for bar in bars_of(events, "BTCUSDT")) == LIVE
 
@@ -190,10 +234,10 @@ async def test_a_symbol_that_does_not_exist_is_refused_at_the_start() -> None:
     async with FakeBybit(TABLE, start=LIVE) as fake:
         bybit = client(fake)
         with pytest.raises(FeedError, match="retCode 10001"):
-            await take(candles(fake, bybit, ("NOSUCHUSDT",)).stream(), count(Candle, 1))
+            await take(candles(bybit, ("NOSUCHUSDT",)).stream(), count(Candle, 1))
         with pytest.raises(FeedError, match="retCode 10001"):
-            await candles(fake, bybit, ("NOSUCHUSDT",)).instruments()
-        rules = await candles(fake, bybit).instruments()
+            await candles(bybit, ("NOSUCHUSDT",)).instruments()
+        rules = await candles(bybit).instruments()
         await bybit.close()
     assert list(rules) == ["BTCUSDT", "ETHUSDT"]
     assert str(rules["BTCUSDT"].tick) == "0.10"

@@ -1,10 +1,12 @@
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from feeds.bybit.client import BybitClient, Idle, Lost, Up
 from feeds.errors import Banned, Unreachable
+from feeds.events import Candle
 from tests.fakes.bybit import FakeBybit, Fault
 from tests.feeds.bybit.market import LIVE, QUICK, client, rows
 
@@ -102,6 +104,48 @@ async def test_a_missed_pong_ends_the_socket() -> None:
         await bybit.close()
     assert isinstance(seen[0], Up)
     assert "ping-pong" in seen[-1].reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"op":"auth","success":true}', '{"op":5}', "{}", "[]", "null", '"x"', "{", "\\u0000", '{"topic":null}',
+     '{"topic":"kline.1.XUSDT","data":[]}',
+     '{"topic":"kline.1.BTCUSDT","data":{"a":[]},"ts":"x"}', '{"topic":"kline.1.BTCUSDT","ts":99999999999999,"data":[]}',
+     '{"retCode":10016,"op":"order.create"}', "[" * 5_000],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+async def test_no_frame_ends_the_receive_loop(text: str) -> None:
+    from feeds.bybit.messages import parse_kline
+
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        bybit = client(fake)
+
+        def sift(frame: Any, at: int) -> list[Any]:
+            return [push.candle for push in parse_kline(frame, at, 60_000, bybit.rejects) if push.candle is not None]
+
+        seen = []
+        async with asyncio.timeout(5), aclosing(bybit.live(["kline.1.BTCUSDT"], sift)) as items:
+            async for item in items:
+                if isinstance(item, Up):
+                    await fake.send_text(text)
+                    await fake.advance()
+                seen.append(item)
+                if isinstance(item, Candle):
+                    break
+        assert fake.connects == 1
+        assert not any(isinstance(item, Lost) for item in seen)
+        assert sum(bybit.rejects.values()) == 1
+        await bybit.close()
+
+
+async def test_a_refused_subscription_is_not_taken_for_one() -> None:
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        bybit = client(fake)
+        async with asyncio.timeout(5), aclosing(bybit.live(["kline.1.NOSUCH"], lambda frame, at: [])) as items:
+            first = [item async for item in _until_lost(items)]
+        await bybit.close()
+    assert len(first) == 1
+    assert "handler not found" in first[0].reason
 
 
 async def test_a_consumer_that_sleeps_loses_the_socket_not_the_memory() -> None:
