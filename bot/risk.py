@@ -96,11 +96,11 @@ class Risk:
         if self.state is TradingState.REDUCING and self.by == BY_AGE:
             out.append(self._change(event.at, TradingState.ACTIVE, BY_AGE, "bars are coming again"))
         if self.state is not TradingState.HALTED and not equity > self.peak * self._keep_of_peak:
-            reason = f"equity {equity:.2f} is {1 - equity / self.peak:.2%} below its peak of {self.peak:.2f}"
+            reason = f"equity {equity:.2f} is {_fall(self.peak, equity):.2%} below its peak of {self.peak:.2f}"
             out.append(self._change(event.at, TradingState.HALTED, BY_DRAWDOWN, reason))
             out += self._flatten(event.at, reason) if self.limits.drawdown_flattens else self._take_back(event.at, reason)
         elif self.state is TradingState.ACTIVE and self.day != NEVER and not equity > self.day_start * self._keep_of_day:
-            reason = f"equity {equity:.2f} is {1 - equity / self.day_start:.2%} below the day's beginning of {self.day_start:.2f}"
+            reason = f"equity {equity:.2f} is {_fall(self.day_start, equity):.2%} below the day's beginning of {self.day_start:.2f}"
             self._tripped_ms = event.bar_ms
             out.append(self._change(event.at, TradingState.REDUCING, BY_DAILY_LOSS, reason))
             out += self._take_back(event.at, reason)
@@ -235,3 +235,8 @@ class Risk:
                 buys, sells = self.orders.exposure(symbol)
                 self._gross += float(max(abs(position + buys), abs(position - sells))) * self.ledger.marks[self.ledger.index[symbol]]
         return self._gross
+
+
+def _fall(before: float, after: float) -> float:
+    """The part of `before` that is gone; all of it where there was nothing."""
+    return 1.0 - after / before if before > 0.0 else 1.0

@@ -270,6 +270,17 @@ def test_resuming_after_a_drawdown_counts_from_the_present_equity_and_says_so() 
     assert desk.risk.state is TradingState.ACTIVE
 
 
+def test_an_account_with_nothing_left_stays_halted() -> None:
+    desk = desk_with(Limits(), held="100")
+    close(desk, 100, 1)
+    close(desk, 0.0, 2)  # 10,000 bought 100 at 100
+    assert desk.ledger.equity_float() == 0.0
+    for n in range(2):
+        desk.settle(Command(NOW, n, Verb.RESUME, "again"))
+        close(desk, 0.0, 3 + n)
+        assert desk.risk.state is TradingState.HALTED
+
+
 def test_resuming_after_a_halt_by_hand_keeps_the_peak() -> None:
     desk = desk_with(Limits(), held="10")
     close(desk, 100, 1)
