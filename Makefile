@@ -41,9 +41,9 @@ test-system:  ## system programs that some tests drive, through apt where apt an
 	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
 	    echo "not installed (needs apt and root): $${missing[*]}"; exit 0; fi; \
 	echo "installing $${missing[*]}"; export DEBIAN_FRONTEND=noninteractive; \
-	apt-get update -qq </dev/null >/dev/null; \
-	apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >.venv-apt.log 2>&1 \
-	    || { tail -n 20 .venv-apt.log; exit 1; }; rm -f .venv-apt.log
+	log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "$${missing[@]}"; } \
+	    </dev/null >"$$log" 2>&1 || { tail -n 20 "$$log"; echo "not installed: the tests that drive them will say so"; }
 
 lint: .venv/.dev  ## ruff and mypy --strict
 	@$(PY) -m ruff check --quiet .
