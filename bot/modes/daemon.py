@@ -5,6 +5,7 @@ what was written, and then the feeds take over.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +39,10 @@ from strategies.engine import Plan
 
 Show = Callable[[Event, int], None]
 
+log = logging.getLogger(__name__)
+
 TICK: Millis = 5 * SECOND
+OFFSET: Millis = 500  # beyond this the operator should set the clock
 CHAIN_METRICS = ("active_addresses", "exchange_netflow", "stablecoin_supply", "tvl")
 DEMO_WARM_UP: Millis = 8 * DAY  # history before the demo begins
 
@@ -61,16 +65,18 @@ async def paper(
     with Lock(store, started_ms=now(), mode="paper"):
         client = BybitClient(rest=exchange.rest or None, ws=exchange.stream or None, clock=clock, patience=patience)
         try:
-            await client.ready()
+            offset = await client.ready()
+            if abs(offset) > OFFSET:
+                log.warning("clock_off offset_ms=%d the exchange's clock is taken instead of this machine's", offset)
             instruments = {
                 symbol: plans.instrument(config, symbol, 0.0, known)
                 for symbol, known in (await client.instruments(exchange.symbols)).items()
             }
             universe = Universe(exchange.symbols, int(exchange.timeframe), instruments)
             plan = plans.strategy_plan(config, universe.timeframe, CHAIN_METRICS)
-            with Books(config, store, universe, plan, "paper", CHAIN_METRICS, started_at=clock()) as books:
+            with Books(config, store, universe, plan, "paper", CHAIN_METRICS, started_at=client.exchange_now()) as books:
                 books.session.bus.watch(show)
-                feeds = _feeds(config, universe, client, books, store, clock)
+                feeds = _feeds(config, universe, client, books, store)
                 return await books.trade(feeds, minutes)
         finally:
             await client.close()
@@ -189,18 +195,24 @@ class Books:
         return result
 
 
-def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books, store: Path, clock: Callable[[], Millis]) -> list[Feed]:
-    """Everything that paper listens to."""
+def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books, store: Path) -> list[Feed]:
+    """Everything that paper listens to, on the exchange's clock."""
+    clock = client.exchange_now
     feeds: list[Feed] = [
         BybitCandles(
-            universe.symbols, universe.timeframe, _history_bars(config, universe, books, clock()), client, grace=int(config.exchange.repair)
+            universe.symbols,
+            universe.timeframe,
+            _history_bars(config, universe, books, clock()),
+            client,
+            clock,
+            grace=int(config.exchange.repair),
         ),
         Commands(store, clock=clock),
         WallTicks(TICK, clock),
     ]
     wanted = config.feeds
     if wanted.tickers.on:
-        feeds.append(BybitFunding(universe.symbols, client))
+        feeds.append(BybitFunding(universe.symbols, client, clock))
     if wanted.news.on:
         for kind, urls in (("news", wanted.news.urls), ("social", wanted.news.social)):
             if urls:

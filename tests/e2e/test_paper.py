@@ -1,7 +1,9 @@
 """Paper against a Bybit on loopback through the real client: decided again, killed, started again, and fed with faults."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,14 @@ from bot.modes import paper, verify
 from bot.store.reader import Reader
 from feeds.errors import Unreachable
 from feeds.events import Candle, Event
-from feeds.times import MINUTE
+from feeds.times import MINUTE, now
 from strategies.events import Decision
 from tests.builders import START, walk
 from tests.e2e.runs import settings
 from tests.fakes.bybit import FakeBybit, Fault
 from tests.feeds.bybit.market import QUICK
 
+ROOT = Path(__file__).parents[2]
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HISTORY, LIVE = 200, 60
 TABLE = {
@@ -155,3 +158,67 @@ async def test_an_exchange_that_does_not_answer_is_said_so_and_nothing_is_begun(
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1"):
         await paper(config(fake), store=store, show=lambda event, number: None, patience=QUICK)
     assert not store.exists()
+
+
+async def test_the_command_trades_stops_and_verifies(tmp_path: Path) -> None:
+    store = tmp_path / "paper.db"
+    begin = now() // MINUTE * MINUTE - 45 * MINUTE  # the exchange lives forty-five minutes ago, and catches up
+    shift = begin - HISTORY * MINUTE - START
+    table = {symbol: [(at + shift, *rest) for at, *rest in rows] for symbol, rows in TABLE.items()}
+    async with FakeBybit(table, start=begin) as fake:
+        file = tmp_path / "config.toml"
+        file.write_text(COMMAND_CONFIG.format(rest=fake.rest, ws=fake.ws))
+        words = ["--config", str(file), "--store", str(store), "--json"]
+        running = await _sluice("paper", *words)
+        async with asyncio.timeout(30):
+            await fake.first_subscription.wait()
+            await fake.advance(40, 0.05)
+            await _until(lambda: store.exists() and len(decisions(store)) >= 2 * 30)
+            stopping = await _sluice("stop", "--reason", "enough", *words)
+            assert await stopping.wait() == 0
+            said, complained = await running.communicate()
+        assert running.returncode == 0, complained
+    document = json.loads(said)
+    assert document["decisions"] >= 60
+    checked = await _sluice("verify", *words)
+    said, complained = await checked.communicate()
+    assert checked.returncode == 0, complained
+    verdict = json.loads(said)
+    assert (verdict["differing"], verdict["chain"]) == (0, "whole")
+    assert verdict["checked"] == document["decisions"] + document["fills"]
+
+
+async def _until(claim: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if claim():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+COMMAND_CONFIG = """
+[exchange]
+symbols = ["BTCUSDT", "ETHUSDT"]
+rest = "{rest}"
+stream = "{ws}"
+repair = "50ms"
+stale = "1h"
+[feeds.news]
+on = false
+[feeds.chain]
+on = false
+[strategy]
+normalise_window = 60
+[strategy.windows]
+momentum = 15
+volume = 10
+scale = 60
+volatility = 60
+[strategy.factors]
+reversal = "-zscore(close, 20)"
+"""
+
+
+async def _sluice(*words: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "bot", *words, stdout=pipe, stderr=pipe, cwd=ROOT)
