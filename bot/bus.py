@@ -4,7 +4,7 @@ Handlers of one event run in the order they were given. What they return joins t
 the decision that was made after it. The tap sees each event first and gives it its number.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
 from feeds.events import Event
@@ -15,11 +15,12 @@ Watcher = Callable[[Event, int], None]
 
 
 class Bus:
-    """Who hears what. One event settles at a time; nothing here waits."""
+    """Who hears what. One event settles at a time; nothing here waits. `counts`: events that were settled, by kind."""
 
     def __init__(self, tap: Tap) -> None:
         """tap  writes an event down with the number of its cause (0: came from outside) and returns its own number"""
         self.tap = tap
+        self.counts: defaultdict[type[Event], int] = defaultdict(int)
         self._handlers: dict[type[Event], list[Handler]] = {}
         self._watchers: list[Watcher] = []
 
@@ -34,14 +35,19 @@ class Bus:
     def settle(self, event: Event) -> int:
         """Run the event and everything that follows from it; returns the event's number."""
         line: deque[tuple[Event, int]] = deque(((event, 0),))
+        tap, handlers, watchers, counts = self.tap, self._handlers, self._watchers, self.counts
         first = 0
         while line:
             current, cause = line.popleft()
-            number = self.tap(current, cause)
+            kind = type(current)
+            number = tap(current, cause)
             first = first or number
-            for handler in self._handlers.get(type(current), ()):
-                for consequence in handler(current) or ():
-                    line.append((consequence, number))
-            for watcher in self._watchers:
+            counts[kind] += 1
+            for handler in handlers.get(kind, ()):
+                following = handler(current)
+                if following:
+                    for consequence in following:
+                        line.append((consequence, number))
+            for watcher in watchers:
                 watcher(current, number)
         return first

@@ -13,9 +13,9 @@ from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, 
 from bot.execution.executor import Executor
 from bot.ledger import Ledger
 from bot.orders import OpenOrders
-from bot.passing import pass_by
 from bot.risk import Risk
 from bot.store.journal import Journal
+from bot.store.pages import Page
 from bot.store.store import Store
 from bot.tape import Stretch, Tape, last_row
 from bot.trader import Trader
@@ -47,11 +47,17 @@ class Session:
         self.seen = [-1] * len(symbols)  # close of the newest bar of each symbol
         self.keep_equity: KeepEquity | None = None
         self._stretch: Stretch | None = None
-        self.counts: Counter[str] = Counter()
+        self._passed: Counter[str] = Counter()
         self.money: list[Fill | FundingPaid] = []
         self._stop = False
         self.wire()
-        self.bus.watch(self._count)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many events of each kind there were, those of bars that were passed by included."""
+        counts = Counter({kind.__name__: count for kind, count in self.bus.counts.items()})
+        counts.update(self._passed)
+        return counts
 
     def wire(self) -> None:
         """Who hears what, in this order."""
@@ -65,6 +71,7 @@ class Session:
         on(Funding, self.engine.on_known)
         on(Funding, self.executor.on_funding)  # -> FundingPaid
         on(FundingPaid, self.ledger.on_funding_paid)
+        on(FundingPaid, self._on_money)
         on(BarClosed, self.risk.on_bar_closed)  # -> StateChanged, when a limit is hit
         on(BarClosed, self._on_bar_closed)
         on(Decision, self.trader.on_decision)  # -> OrderRequest or Refusal
@@ -75,6 +82,7 @@ class Session:
         on(Fill, self.orders.on_fill)
         on(Fill, self.ledger.on_fill)
         on(Fill, self.trader.on_fill)
+        on(Fill, self._on_money)
         on(Tick, self.engine.on_tick)  # late symbols are no longer waited for
         on(Tick, self.risk.on_tick)  # -> StateChanged, when data is stale
         on(Command, self.risk.on_command)  # -> StateChanged, CancelRequest, OrderRequest
@@ -128,6 +136,8 @@ class Session:
         if isinstance(event, Candle):
             place = self._place[event.symbol]
             self.seen[place] = max(self.seen[place], event.close_ms)
+            if event.close_ms <= self.since:
+                self._passed["Candle"] -= 1  # it only warms the engine up
         return self.bus.settle(event)
 
     def go_on(self, tap: Tap) -> None:
@@ -142,15 +152,10 @@ class Session:
         place = self._place.get(event.symbol)
         return place is not None and event.close_ms > self.seen[place]
 
-    def _count(self, event: Event, number: int) -> None:
-        if isinstance(event, Candle) and event.close_ms <= self.since:
-            return  # it only warmed the engine up
-        self.counts[type(event).__name__] += 1
+    def _on_money(self, event: Fill | FundingPaid) -> None:
+        self.money.append(event)
         if isinstance(event, Fill):
-            self.money.append(event)
             self.tape.fill(event.at, float(event.price * event.quantity))
-        elif isinstance(event, FundingPaid):
-            self.money.append(event)
 
     def _on_started(self, event: Started) -> None:
         if self.since < 0:  # a session that goes on keeps its beginning
@@ -162,7 +167,7 @@ class Session:
 
     def _on_bar_closed(self, event: BarClosed) -> None:
         if self._stretch is not None:
-            self._stretch.mark(self.ledger, event.bar_ms)
+            self._stretch.mark(self.ledger, self._stretch.row(event.bar_ms))
             return
         view = self.engine.seen
         if view is not None:
@@ -175,8 +180,9 @@ class Session:
     def _replay_block(self, block: Block, view: View, journal: Journal, step: bool) -> None:
         self.engine.look_ahead_of(view)
         bars, others = block.bars, block.others
-        self._stretch = stretch = Stretch(bars)
         row = self._first_row(bars)
+        self._stretch = stretch = Stretch(bars, self.ledger)
+        journal.begin_page(Page(view, row))
         if row:
             self.ledger.skip(bars, 0, row)
             self.executor.skip(bars, 0, row)
@@ -195,6 +201,7 @@ class Session:
             row = visit
         for _, event in others[taken:]:
             self._settle_in_span(event)
+        journal.end_page()
         self.tape.extend(stretch.record(view))
         self._stretch = None
         self.engine.look_ahead_of(None)
@@ -214,15 +221,16 @@ class Session:
         return self.risk.first_trip(view.bars, row, stop)
 
     def _visit(self, bars: Bars, row: int) -> None:
+        settle = self.bus.settle
         for symbol in bars.present(row):
-            self.bus.settle(bars.candle(row, symbol))
+            settle(bars.candle(row, symbol))
 
     def _pass_by(self, view: View, stretch: Stretch, journal: Journal, row: int, until: int) -> None:
         """Rows at which nothing happens but marks and decisions that lead to nothing."""
-        stretch.pass_by(self.ledger, row, until)
+        stretch.mark(self.ledger, row)
         self.ledger.skip(view.bars, row, until)
         self.executor.skip(view.bars, row, until)
-        closes, candles = pass_by(journal, view, row, until)
-        self.counts["Candle"] += candles
-        self.counts["BarClosed"] += closes
-        self.counts["Decision"] += closes * len(self.symbols)
+        passed = journal.pass_by(row, until)
+        self._passed["Candle"] += passed.candles
+        self._passed["BarClosed"] += passed.closes
+        self._passed["Decision"] += passed.closes * len(self.symbols)

@@ -81,51 +81,56 @@ class Tape:
 
 
 class Stretch:
-    """The closing equity of a block's rows, filled in as the session goes through them."""
+    """What the account was worth at each close of a block: the ledger is looked at where it changes, the closes between follow.
 
-    def __init__(self, bars: Bars) -> None:
+    Sums run over the held symbols in universe order, as those of `Ledger.equity_float` and `exposure` do, so the bits are the same.
+    """
+
+    def __init__(self, bars: Bars, ledger: Ledger) -> None:
         self._bars = bars
-        self._equity = np.full(bars.rows, np.nan)
-        self._gross = np.full(bars.rows, np.nan)
-        self._net = np.full(bars.rows, np.nan)
+        self._marks = list(ledger.marks)
+        self._seen = -1
+        self._rows: list[int] = []
+        self._cash: list[float] = []
+        self._sizes: list[tuple[float, ...]] = []
 
-    def mark(self, ledger: Ledger, bar_ms: Millis) -> None:
-        """One bar close, with what the ledger says now."""
-        row = bar_ms // self._bars.timeframe - self._bars.first - 1
-        self._equity[row] = ledger.equity_float()
-        self._gross[row], self._net[row] = exposure(ledger)
+    def row(self, bar_ms: Millis) -> int:
+        """The row that closes then."""
+        return bar_ms // self._bars.timeframe - self._bars.first - 1
 
-    def pass_by(self, ledger: Ledger, row: int, until: int) -> None:
-        """Closes at which the positions stay as they are."""
-        self._equity[row:until] = ledger.equity_rows(self._bars, row, until)
-        self._gross[row:until], self._net[row:until] = exposure_rows(ledger, self._bars, row, until)
+    def mark(self, ledger: Ledger, row: int) -> None:
+        """From this close on the positions are what the ledger says now."""
+        if ledger.revision != self._seen:
+            self._seen = ledger.revision
+            self._rows.append(row)
+            self._cash.append(ledger.cashflow_float)
+            self._sizes.append(tuple(ledger.quantities))
 
     def record(self, view: View) -> Record:
         """The rows that the session decided at."""
-        rows = np.flatnonzero(~np.isnan(self._equity) & view.present.any(axis=1))
-        closes = (rows + self._bars.first + 1) * self._bars.timeframe
-        values = self._bars.values
-        return Record(
-            closes, self._equity[rows], self._gross[rows], self._net[rows], view.score[rows], values[rows, OPEN], values[rows, CLOSE]
-        )
+        begin = self._rows[0] if self._rows else self._bars.rows
+        times = np.diff([*self._rows, self._bars.rows])
+        equity = np.repeat(self._cash, times)
+        gross, net = np.zeros(equity.size), np.zeros(equity.size)
+        sizes = np.array(self._sizes).reshape(len(self._rows), -1)
+        for i in np.flatnonzero(sizes.any(axis=0)).tolist():
+            size = np.repeat(sizes[:, i], times)
+            value = np.where(size != 0.0, size * carried(self._bars.values[:, CLOSE, i], self._marks[i])[begin:], 0.0)
+            equity += value
+            gross += np.abs(value)
+            net += value
+        rows = np.flatnonzero(view.present[begin:].any(axis=1))
+        closes = (rows + begin + self._bars.first + 1) * self._bars.timeframe
+        values = self._bars.values[begin:][rows]
+        return Record(closes, equity[rows], gross[rows], net[rows], view.score[begin:][rows], values[:, OPEN], values[:, CLOSE])
 
 
 def exposure(ledger: Ledger) -> tuple[float, float]:
-    """Sum of |position| and of position at the marks, quote currency; `exposure_rows` has the same operations in the same order."""
+    """Sum of |position| and of position at the marks, quote currency."""
     gross = net = 0.0
     for i in ledger.held:
         value = ledger.quantities[i] * ledger.marks[i]
         gross += abs(value)
-        net += value
-    return gross, net
-
-
-def exposure_rows(ledger: Ledger, bars: Bars, row: int, until: int) -> tuple[Array, Array]:
-    """float64[until - row] twice: the same at each row's close, with the present positions."""
-    gross, net = np.zeros(until - row), np.zeros(until - row)
-    for i in ledger.held:
-        value = ledger.quantities[i] * carried(bars.values[row:until, CLOSE, i], ledger.marks[i])
-        gross += np.abs(value)
         net += value
     return gross, net
 

@@ -39,7 +39,7 @@ class Bars(NamedTuple):
 
     def present(self, row: int) -> list[int]:
         """The symbols (by position) whose bar is there."""
-        return [int(s) for s in np.flatnonzero(~np.isnan(self.values[row, CLOSE]))]
+        return [s for s, close in enumerate(self.values[row, CLOSE].tolist()) if close == close]
 
     def candle(self, row: int, symbol: int) -> Candle:
         """The bar as an event, known at its close."""

@@ -1,11 +1,13 @@
 """Decisions as rows, and the chain that ties each row to all before it.
 
-chain(row) = SHA-256(chain(previous row) || MessagePack of the row's values in the order of LINKED). The first row follows 32 zero
-bytes. Rows are linked in the order in which they are written, which is the order of `decisions.id`.
+chain(row) = SHA-256(chain(previous row) || MessagePack of the row's values in the order of LINKED || names of its signals). The first
+row follows 32 zero bytes. Rows are linked in the order in which they are written, which is the order of `decisions.id`.
 """
 
 import hashlib
+import math
 import sqlite3
+import struct
 from typing import NamedTuple
 
 import msgspec
@@ -16,13 +18,14 @@ LINKED = (
     "seq", "cause", "at", "bar_ms", "until_ms", "bars", "symbol", "side", "reason", "score", "last_score", "confidence", "newest_ms",
     "price", "volatility", "contributions", "digest",
 )  # fmt: skip
+# the names of a row's signals: every run has few sets of signals, and each decision a number that names its set
+NAMES = "(SELECT names FROM signals AS s WHERE s.run = decisions.run AND s.id = decisions.signals)"
 GENESIS = bytes(32)
 
-Value = int | float | str | None
+Value = int | float | str | bytes | None
 Row = tuple[Value, ...]
 
 _pack = msgspec.msgpack.Encoder().encode
-_text = msgspec.json.Encoder().encode
 
 
 class ChainCheck(NamedTuple):
@@ -45,18 +48,24 @@ def decision_row(seq: int, cause: int, first: Decision, repeats: tuple[int, int,
     return (
         seq, cause, first.at, first.bar_ms, until_ms, bars, first.symbol, first.side.value, first.reason.value, number(first.score),
         number(last_score), number(first.confidence), first.newest_ms, number(first.price), number(first.volatility),
-        contributions_text(first.contributions), first.digest,
+        contributions_bytes(first.contributions), bytes.fromhex(first.digest),
     )  # fmt: skip
 
 
-def contributions_text(contributions: tuple[Contribution, ...]) -> str:
-    """JSON: a list of [name, value, confidence, weight, contribution]; null is not known."""
-    return _text([(c.name, c.value, c.confidence, c.weight, c.contribution) for c in contributions]).decode()
+def contributions_bytes(contributions: tuple[Contribution, ...]) -> bytes:
+    """float64[4, signal], little-endian: values, confidences, weights, contributions; NaN is not known."""
+    rows = zip(*((c.value, c.confidence, c.weight, c.contribution) for c in contributions), strict=True)
+    return struct.pack(f"<{4 * len(contributions)}d", *(math.nan if x != x else x for row in rows for x in row))
 
 
-def link(previous: bytes, row: Row) -> bytes:
-    """The chain's next value, 32 bytes."""
-    return hashlib.sha256(previous + _pack(row)).digest()
+def names_text(names: tuple[str, ...]) -> str:
+    """JSON, as `signals.names` has it."""
+    return msgspec.json.encode(names).decode()
+
+
+def link(previous: bytes, row: Row, names: bytes) -> bytes:
+    """The chain's next value, 32 bytes; names  UTF-8 of `names_text`."""
+    return hashlib.sha256(previous + _pack(row) + names).digest()
 
 
 def verify_chain(conn: sqlite3.Connection, run: str) -> ChainCheck:
@@ -65,10 +74,11 @@ def verify_chain(conn: sqlite3.Connection, run: str) -> ChainCheck:
     A finished run also knows its last link, so rows taken off the end are missed too.
     """
     chain, rows, before = GENESIS, 0, 0
-    for chained, *row in conn.execute(f"SELECT chain, {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY id", (run,)):
-        chain = link(chain, tuple(row))
+    query = f"SELECT chain, {NAMES}, {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY id"
+    for chained, names, *row in conn.execute(query, (run,)):
+        chain = link(chain, tuple(row), b"" if names is None else names.encode())
         rows += 1
-        if chain.hex() != chained:
+        if chain != chained:
             return ChainCheck(rows, row[0], f"the row was changed, or rows between D-{before} and D-{row[0]} were taken out or moved")
         before = row[0]
     head = conn.execute("SELECT chain FROM runs WHERE id = ?", (run,)).fetchone()

@@ -11,14 +11,15 @@ from decimal import Decimal
 
 from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Purpose, Refusal, StateChanged, Status
 from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
-from bot.store.chain import GENESIS, LINKED, Row, Value, decision_row, link, number
+from bot.store.chain import GENESIS, LINKED, NAMES, Row, Value, decision_row, link, names_text, number
+from bot.store.pages import Page, Passed
 from bot.store.payload import payload
-from bot.store.rows import read_decision
+from bot.store.rows import names_of, read_decision
 from bot.store.runs import Place, last_link, reopen
 from bot.store.store import Store
 from bot.store.stretches import Stretches
 from feeds.events import Candle, Event, FeedStatus
-from strategies.events import Decision, Reason, Side
+from strategies.events import BarClosed, Decision
 
 Record = Callable[[Decision], bytes]
 
@@ -31,7 +32,8 @@ _ATTACHED = (
 _PURPOSE = {STOP_SUFFIX: Purpose.STOP_LOSS.value, TAKE_SUFFIX: Purpose.TAKE_PROFIT.value}
 _INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?)",
-    "decisions": f"INSERT INTO decisions (run, {', '.join(LINKED)}, chain) VALUES ({', '.join('?' * (len(LINKED) + 2))})",
+    "signals": "INSERT INTO signals VALUES (?,?,?)",
+    "decisions": f"INSERT INTO decisions (run, {', '.join(LINKED)}, chain, signals) VALUES ({', '.join('?' * (len(LINKED) + 3))})",
     "orders": f"INSERT INTO orders VALUES ({', '.join('?' * 22)})",
     "updates": "INSERT INTO updates VALUES (?,?,?,?,?,?,?,?,?)",
     "attached": _ATTACHED,
@@ -70,10 +72,12 @@ class Journal:
         self._decisions = self._rows["decisions"]
         self._candles: list[Candle] = []
         self._stretches = Stretches(self._link) if merge_repeats else None
+        self._signals: dict[tuple[str, ...], tuple[int, bytes]] = {}
+        self._page: Page | None = None
         self._lost = False
         self._kinds: dict[type[Event], Callable[..., None]] = {
-            Decision: self._decision, OrderRequest: self._order, OrderUpdate: self._update, CancelRequest: self._cancel,
-            Fill: self._fill, FundingPaid: self._funding, Refusal: self._refusal, StateChanged: self._state,
+            BarClosed: self._closed, Decision: self._decision, OrderRequest: self._order, OrderUpdate: self._update,
+            CancelRequest: self._cancel, Fill: self._fill, FundingPaid: self._funding, Refusal: self._refusal, StateChanged: self._state,
             FeedStatus: self._feed, Command: self._command,
         }  # fmt: skip
         store.join(self)
@@ -88,27 +92,27 @@ class Journal:
             write(event, seq, cause)
         return seq
 
-    def skip(self, count: int) -> None:
-        """Give out `count` numbers to events that need no row; ends the stretches told by `quiet` so far."""
-        self.seq += count
-        if self._stretches is not None:
-            self._stretches.settle()
+    def begin_page(self, page: Page) -> None:
+        """From here on the decisions that are written are those of a page, which has them all: the page only hears what led where."""
+        assert self._stretches is not None, "pages need a journal that merges repeats"
+        self._page = page
 
-    def quiet(
-        self, seq: int, cause: int, symbol: str, side: Side, reason: Reason, first: Callable[[], Decision], last_ms: int, bars: int,
-        last_score: float,
-    ) -> None:  # fmt: skip
-        """`bars` consecutive decisions of one symbol, alike in side and reason, from which nothing follows.
+    def pass_by(self, row: int, until: int) -> Passed:
+        """Give out the numbers of the page's rows [row, until), from whose decisions nothing follows."""
+        assert self._page is not None, "only the rows of a page can be passed by"
+        passed = self._page.pass_by(row, until, self.seq)
+        self.seq += passed.numbers
+        return passed
 
-        seq, cause  the numbers that the first of them and its cause would have had, if each had been written
-        first       makes the first of them; called only where a new row begins
-        last_ms     bar close of the last of them; last_score  its score
-        Stretches of one symbol in order of time; symbols in any order; then `skip` over all of it. Not for the digest: `digest_bytes`.
-        """
-        assert self._stretches is not None, "stretches need a journal that merges repeats"
-        self._stretches.extend(
-            seq=seq, cause=cause, name=symbol, side=side, reason=reason, first=first, last_ms=last_ms, bars=bars, last_score=last_score
-        )
+    def end_page(self) -> None:
+        """Write down what became of the page's decisions."""
+        assert self._page is not None and self._stretches is not None, "there is no page to end"
+        self._hash.update(self._page.untold())
+        rows, still = self._page.rows(self._stretches.take())
+        for row in rows:
+            self._link(row, self._page.names)
+        self._stretches.give(still)
+        self._page = None
 
     def equity(self, bar_ms: int, equity: float, cash: float, gross: float, net: float) -> None:
         """What the account was worth at a bar close, quote currency; gross and net are position notionals."""
@@ -118,10 +122,6 @@ class Journal:
         """Many rows as `equity` takes them."""
         for row in rows:
             self.equity(*row)
-
-    def digest_bytes(self, data: bytes) -> None:
-        """Feed the records of decisions that were told by `quiet`, in the order in which they would have been written."""
-        self._hash.update(data)
 
     def digest(self) -> str:
         """SHA-256 over decisions and fills so far, in order, hex."""
@@ -179,13 +179,15 @@ class Journal:
         place = reopen(self.store, self.run)
         self.seq, self.chain = place.seq, place.chain
         conn = self.store.conn
+        for number_, text in conn.execute("SELECT id, names FROM signals WHERE run = ?", (self.run,)):
+            self._signals[names_of(text)] = number_, text.encode()
         fills = iter(conn.execute(f"SELECT seq, {_FILL_TEXT} FROM fills WHERE run = ? ORDER BY seq", (self.run,)))
         fill = next(fills, None)
-        for row in conn.execute(f"SELECT {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY seq", (self.run,)):
+        for names, *row in conn.execute(f"SELECT {NAMES}, {', '.join(LINKED)} FROM decisions WHERE run = ? ORDER BY seq", (self.run,)):
             while fill is not None and fill[0] < row[0]:
                 self._hash.update(f"{fill[1]}\n".encode())
                 fill = next(fills, None)
-            self._hash.update(self._record(read_decision(row)))
+            self._hash.update(self._record(read_decision(row, names)))
         while fill is not None:
             self._hash.update(f"{fill[1]}\n".encode())
             fill = next(fills, None)
@@ -196,19 +198,35 @@ class Journal:
         if type(event) is Candle:
             self._candles.append(event)
 
+    def _closed(self, event: BarClosed, seq: int, cause: int) -> None:
+        if self._page is not None:
+            self._page.closed(event.bar_ms, seq, cause)
+
     def _decision(self, decision: Decision, seq: int, cause: int) -> None:
+        if self._page is not None:
+            return
         self._hash.update(self._record(decision))
         if self._stretches is not None:
             self._stretches.add(seq, cause, decision)
         else:
-            self._link(decision_row(seq, cause, decision))
+            self._link(decision_row(seq, cause, decision), tuple(part.name for part in decision.contributions))
 
-    def _link(self, row: Row) -> None:
-        self.chain = link(self.chain, row)
-        self._decisions.append((self.run, *row, self.chain.hex()))
+    def _link(self, row: Row, names: tuple[str, ...]) -> None:
+        signals, text = self._signals.get(names) or self._name(names)
+        self.chain = link(self.chain, row, text)
+        self._decisions.append((self.run, *row, self.chain, signals))
+
+    def _name(self, names: tuple[str, ...]) -> tuple[int, bytes]:
+        """Number and text of a set of signals that this run has not had before."""
+        text = names_text(names)
+        self._signals[names] = found = len(self._signals) + 1, text.encode()
+        self._rows["signals"].append((self.run, found[0], text))
+        return found
 
     def _followed(self, cause: int) -> None:
-        if self._stretches is not None:
+        if self._page is not None:
+            self._page.consequence(cause)
+        elif self._stretches is not None:
             self._stretches.consequence(cause)
 
     def _order(self, order: OrderRequest, seq: int, cause: int) -> None:
@@ -232,6 +250,8 @@ class Journal:
         self._rows["cancels"].append((self.run, seq, cause, cancel.at, cancel.symbol, cancel.id, cancel.reason))
 
     def _fill(self, fill: Fill, seq: int, cause: int) -> None:
+        if self._page is not None:
+            self._hash.update(self._page.untold())
         price, quantity, fee, side = str(fill.price), str(fill.quantity), str(fill.fee), fill.side.value
         self._hash.update(f"{fill.exec_id}|{fill.order_id}|{fill.symbol}|{side}|{price}|{quantity}|{fee}|{fill.filled_ms}\n".encode())
         self._rows["fills"].append((

@@ -36,11 +36,15 @@ _BOOKS = (
         run TEXT NOT NULL, seq INTEGER NOT NULL, cause INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL,
         payload TEXT NOT NULL, PRIMARY KEY (run, seq)
     ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE signals (
+        run TEXT NOT NULL, id INTEGER NOT NULL, names TEXT NOT NULL, PRIMARY KEY (run, id)
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE decisions (
         id INTEGER PRIMARY KEY, run TEXT NOT NULL, seq INTEGER NOT NULL, cause INTEGER NOT NULL, at INTEGER NOT NULL,
         bar_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, bars INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
         reason TEXT NOT NULL, score REAL, last_score REAL, confidence REAL, newest_ms INTEGER NOT NULL, price REAL, volatility REAL,
-        contributions TEXT NOT NULL, digest TEXT NOT NULL, chain TEXT NOT NULL, UNIQUE (run, seq), UNIQUE (run, symbol, bar_ms)
+        signals INTEGER NOT NULL, contributions BLOB NOT NULL, digest BLOB NOT NULL, chain BLOB NOT NULL,
+        UNIQUE (run, seq), UNIQUE (run, symbol, bar_ms)
     ) STRICT""",
     """CREATE TABLE orders (
         run TEXT NOT NULL, seq INTEGER NOT NULL, cause INTEGER NOT NULL, at INTEGER NOT NULL, id TEXT NOT NULL, symbol TEXT NOT NULL,
@@ -105,7 +109,9 @@ LEDGER = Schema("ledger", int.from_bytes(b"SLUI", "big"), (Step("m001_books", _B
 MARKET = Schema("market", int.from_bytes(b"SLMK", "big"), (Step("m001_candles", _CANDLES),))
 
 # Everything in the ledger that belongs to one run, `runs` aside.
-RUN_TABLES = ("events", "decisions", "orders", "updates", "cancels", "fills", "funding", "refusals", "states", "equity", "feeds")
+RUN_TABLES = (
+    "events", "signals", "decisions", "orders", "updates", "cancels", "fills", "funding", "refusals", "states", "equity", "feeds",
+)  # fmt: skip
 
 
 def level(conn: sqlite3.Connection, schema: Schema, path: str) -> int:

@@ -21,7 +21,7 @@ from bot.store.why import Span, why_not
 from feeds.events import Event
 
 _RUN = "id, mode, state, started_ms, ended_ms, config, config_hash, seed, symbols, timeframe, data_hash, versions, digest, chain, summary"
-_DECISION = ", ".join((*chain.LINKED, "chain"))
+_DECISION = ", ".join((*chain.LINKED, chain.NAMES, "chain"))
 _ORDER = (
     'seq, cause, at, id, symbol, side, type, quantity, purpose, reduce_only, bar_ms, reference, price, "trigger", post_only, stop, take,'
     " status, filled, updated_ms, detail"

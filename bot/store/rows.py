@@ -1,8 +1,10 @@
 """What is read back from a store, as frozen values: money is Decimal again, NULL evidence is NaN again."""
 
 import math
+import struct
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from strategies.events import Contribution, Decision, Reason, Side
 
 _json = msgspec.json.Decoder().decode
 
-Columns = Sequence[Any]  # values as SQLite gives them: int, float, str or None
+Columns = Sequence[Any]  # values as SQLite gives them: int, float, str, bytes or None
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -181,14 +183,28 @@ class WhyNot(msgspec.Struct, frozen=True):
     counts: dict[str, int]
 
 
-def read_decision(columns: Columns) -> Decision:
-    """A Decision from the values of `chain.LINKED`."""
+def read_decision(columns: Columns, names: str) -> Decision:
+    """A Decision from the values of `chain.LINKED` and the names of its signals."""
     (_, _, at, bar_ms, _, _, symbol, side, reason, score, _, confidence, newest_ms, price, volatility, contributions, digest) = columns
     return Decision(
         at=at, symbol=symbol, bar_ms=bar_ms, side=Side(side), reason=Reason(reason), score=known(score), confidence=known(confidence),
         newest_ms=newest_ms, price=known(price), volatility=known(volatility),
-        contributions=tuple(Contribution(name, *map(known, rest)) for name, *rest in _json(contributions)), digest=digest,
+        contributions=_contributions(contributions, names), digest=digest.hex(),
     )  # fmt: skip
+
+
+def _contributions(packed: bytes, text: str) -> tuple[Contribution, ...]:
+    """What `chain.contributions_bytes` wrote."""
+    names = names_of(text)
+    numbers = struct.unpack(f"<{4 * len(names)}d", packed)
+    rows = (numbers[i : i + len(names)] for i in range(0, len(numbers), max(1, len(names))))
+    return tuple(Contribution(*parts) for parts in zip(names, *rows, strict=True)) if names else ()
+
+
+@lru_cache(maxsize=64)
+def names_of(text: str) -> tuple[str, ...]:
+    """What `chain.names_text` wrote."""
+    return tuple(_json(text))
 
 
 def known(value: float | None) -> float:
@@ -209,8 +225,8 @@ def run_row(c: Columns) -> RunRow:
 
 
 def decision_row_of(c: Columns) -> DecisionRow:
-    """From the values of `chain.LINKED`, and the link."""
-    return DecisionRow(c[0], c[1], read_decision(c[:-1]), c[4], c[5], known(c[10]), c[-1])
+    """From the values of `chain.LINKED`, the names of the signals, and the link."""
+    return DecisionRow(c[0], c[1], read_decision(c[:-2], c[-2]), c[4], c[5], known(c[10]), c[-1].hex())
 
 
 def order_row(c: Columns) -> OrderRow:

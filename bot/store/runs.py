@@ -69,7 +69,7 @@ def reopen(store: Store, run: str) -> Place:
         conn.execute("UPDATE runs SET state = 'running', ended_ms = NULL, digest = NULL, chain = NULL, summary = NULL WHERE id = ?", (run,))
         seq = 0
         for table in RUN_TABLES:
-            if table not in ("equity", "feeds"):
+            if table not in ("equity", "feeds", "signals"):
                 seq = max(seq, conn.execute(f"SELECT coalesce(max(seq), 0) FROM {table} WHERE run = ?", (run,)).fetchone()[0])
         decided = dict(conn.execute("SELECT symbol, max(until_ms) FROM decisions WHERE run = ? GROUP BY symbol", (run,)).fetchall())
     return Place(seq, last_link(store, run), decided)
@@ -78,7 +78,7 @@ def reopen(store: Store, run: str) -> Place:
 def last_link(store: Store, run: str) -> bytes:
     """The chain up to the newest decision that is written."""
     last = store.conn.execute("SELECT chain FROM decisions WHERE run = ? ORDER BY id DESC LIMIT 1", (run,)).fetchone()
-    return GENESIS if last is None else bytes.fromhex(last[0])
+    return GENESIS if last is None else bytes(last[0])
 
 
 def _interrupt_others(store: Store, run: str) -> None:

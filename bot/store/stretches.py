@@ -2,36 +2,36 @@
 
 The rule: consecutive decisions of one symbol with the same side and reason are one row, from the first bar to the last. A decision
 that led to an order, a refusal or a cancel stands alone. What comes out does not depend on how the decisions were handed in: one
-by one, or as whole stretches, cut anywhere. Therefore rows that end within a stretch wait until all symbols have had their say
-(`settle`), and leave in the order of the decisions that ended them.
+by one, or as the pages of whole blocks, cut anywhere. Rows leave in the order of the decisions that ended them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from operator import itemgetter
+from typing import NamedTuple
 
 from bot.store.chain import Row, decision_row
-from strategies.events import Decision, Reason, Side
+from strategies.events import Decision
 
-Emit = Callable[[Row], None]
+Emit = Callable[[Row, tuple[str, ...]], None]
+
+# places in LINKED
+SEQ, UNTIL, BARS, SYMBOL, SIDE, REASON, LAST = 0, 4, 5, 6, 7, 8, 10
 
 
-@dataclass(slots=True)
-class _Run:
-    """A decision and its repeats so far."""
+class Open(NamedTuple):
+    """A row that may still grow, and the names of its signals."""
 
-    seq: int
-    cause: int
-    first: Decision
-    until_ms: int
-    bars: int
-    last_score: float
+    row: Row
+    names: tuple[str, ...]
 
-    def repeats(self, side: Side, reason: Reason) -> bool:
-        return self.first.side is side and self.first.reason is reason
+    def repeats(self, row: Row) -> bool:
+        """That row is more of this one."""
+        return self.row[SIDE] == row[SIDE] and self.row[REASON] == row[REASON]
 
-    def row(self) -> Row:
-        return decision_row(self.seq, self.cause, self.first, (self.until_ms, self.bars, self.last_score))
+    def grown(self, row: Row) -> "Open":
+        """This row and, after it, that one."""
+        mine = self.row
+        bars = int(mine[BARS] or 0) + int(row[BARS] or 0)
+        return Open((*mine[:UNTIL], row[UNTIL], bars, *mine[SYMBOL:LAST], row[LAST], *mine[LAST + 1 :]), self.names)
 
 
 class _Symbol:
@@ -40,30 +40,29 @@ class _Symbol:
     __slots__ = ("run", "tail")
 
     def __init__(self) -> None:
-        self.run: _Run | None = None
-        self.tail: _Run | None = None
+        self.run: Open | None = None
+        self.tail: Open | None = None
 
 
 class Stretches:
-    """Merges decisions into rows; gives each row to `emit` when it has ended."""
+    """Merges decisions into rows; gives each row and the names of its signals to `emit` when it has ended."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._symbols: dict[str, _Symbol] = {}
         self._tails: dict[int, _Symbol] = {}
-        self._ended: list[tuple[int, _Run]] = []
 
     def add(self, seq: int, cause: int, decision: Decision) -> None:
         """One decision, number `seq`; what follows from it is told by `consequence` before the symbol's next decision."""
-        if self._ended:
-            self.settle()
-        symbol = self._symbol(decision.symbol)
+        symbol = self._symbols.get(decision.symbol)
+        if symbol is None:
+            symbol = self._symbols[decision.symbol] = _Symbol()
         self._absorb(symbol)
-        run = symbol.run
-        if run is not None and not run.repeats(decision.side, decision.reason):
-            self._emit(run.row())
+        tail = Open(decision_row(seq, cause, decision), tuple(part.name for part in decision.contributions))
+        if symbol.run is not None and not symbol.run.repeats(tail.row):
+            self._emit(*symbol.run)
             symbol.run = None
-        symbol.tail = _Run(seq, cause, decision, decision.bar_ms, 1, decision.score)
+        symbol.tail = tail
         self._tails[seq] = symbol
 
     def consequence(self, cause: int) -> None:
@@ -71,62 +70,37 @@ class Stretches:
         symbol = self._tails.pop(cause, None)
         if symbol is None:
             return
-        if self._ended:
-            self.settle()
         if symbol.run is not None:
-            self._emit(symbol.run.row())
+            self._emit(*symbol.run)
             symbol.run = None
         assert symbol.tail is not None
-        self._emit(symbol.tail.row())
+        self._emit(*symbol.tail)
         symbol.tail = None
 
-    def extend(
-        self, *, seq: int, cause: int, name: str, side: Side, reason: Reason, first: Callable[[], Decision], last_ms: int, bars: int,
-        last_score: float,
-    ) -> None:  # fmt: skip
-        """`bars` decisions of one symbol that are alike and led to nothing; `first` makes the first of them, if it is needed."""
-        symbol = self._symbol(name)
-        self._absorb(symbol)
-        run = symbol.run
-        if run is not None and run.repeats(side, reason):
-            run.until_ms, run.last_score = last_ms, last_score
-            run.bars += bars
-            return
-        if run is not None:
-            self._ended.append((seq, run))
-        symbol.run = _Run(seq, cause, first(), last_ms, bars, last_score)
+    def take(self) -> dict[str, Open]:
+        """Hand over the rows that may still grow, by symbol: a page goes on with them."""
+        for symbol in self._symbols.values():
+            self._absorb(symbol)
+        taken = {name: symbol.run for name, symbol in self._symbols.items() if symbol.run is not None}
+        self._symbols.clear()
+        return taken
 
-    def settle(self) -> None:
-        """Every symbol's stretch up to here is in: the rows that ended leave, in order."""
-        self._ended.sort(key=itemgetter(0))
-        for _, run in self._ended:
-            self._emit(run.row())
-        self._ended.clear()
+    def give(self, rows: dict[str, Open]) -> None:
+        """Take them back as the page left them."""
+        for name, run in rows.items():
+            symbol = self._symbols[name] = _Symbol()
+            symbol.run = run
 
     def close(self) -> None:
         """Nothing more comes: what is still open ends."""
-        self.settle()
-        for symbol in self._symbols.values():
-            self._absorb(symbol)
-        for run in sorted((s.run for s in self._symbols.values() if s.run is not None), key=lambda run: run.seq):
-            self._emit(run.row())
-        self._symbols.clear()
-
-    def _symbol(self, name: str) -> _Symbol:
-        symbol = self._symbols.get(name)
-        if symbol is None:
-            symbol = self._symbols[name] = _Symbol()
-        return symbol
+        for run in sorted(self.take().values(), key=lambda run: int(run.row[SEQ] or 0)):
+            self._emit(*run)
 
     def _absorb(self, symbol: _Symbol) -> None:
         """Nothing followed from the newest decision: it continues the run, or begins one."""
         tail = symbol.tail
         if tail is None:
             return
-        del self._tails[tail.seq]
+        self._tails.pop(int(tail.row[SEQ] or 0), None)
         symbol.tail = None
-        if symbol.run is None:
-            symbol.run = tail
-        else:
-            symbol.run.until_ms, symbol.run.last_score = tail.until_ms, tail.last_score
-            symbol.run.bars += 1
+        symbol.run = tail if symbol.run is None else symbol.run.grown(tail.row)

@@ -12,7 +12,7 @@ from bot.store.store import Store
 from strategies.events import Contribution
 from tests.bot.store.building import decision, journal
 
-TEXT = {"symbol", "side", "reason", "contributions", "digest"}
+TEXT, BLOB = {"symbol", "side", "reason"}, {"contributions", "digest"}
 
 
 @pytest.fixture
@@ -32,11 +32,17 @@ def test_chain_that_nobody_touched_is_whole(books: Journal) -> None:
 
 @pytest.mark.parametrize("column", LINKED)
 def test_change_of_any_value_is_found_at_its_row(books: Journal, column: str) -> None:
-    to = "'x'" if column in TEXT else "bar_ms + 1" if column == "bar_ms" else "-7"
+    to = "'x'" if column in TEXT else "x'00'" if column in BLOB else "bar_ms + 1" if column == "bar_ms" else "-7"
     books.store.conn.execute(f"UPDATE decisions SET {column} = {to} WHERE seq = 5")
     found = verify_chain(books.store.conn, "r1")
     assert found.broken == (-7 if column == "seq" else 5)
     assert found.rows == 5
+
+
+@pytest.mark.parametrize("change", ["UPDATE signals SET names = '[\"f2\"]'", "DELETE FROM signals", "UPDATE decisions SET signals = 2"])
+def test_signals_under_other_names_are_found(books: Journal, change: str) -> None:
+    books.store.conn.execute(change)
+    assert verify_chain(books.store.conn, "r1").broken == 1
 
 
 def test_value_that_became_unknown_is_found(books: Journal) -> None:
@@ -67,15 +73,15 @@ def test_rows_that_were_exchanged_are_found(books: Journal) -> None:
 
 def test_row_with_a_link_of_its_own_making_is_found(books: Journal) -> None:
     conn = books.store.conn
-    conn.execute("UPDATE decisions SET side = 'LONG', chain = ? WHERE seq = 5", ("0" * 64,))
+    conn.execute("UPDATE decisions SET side = 'LONG', chain = ? WHERE seq = 5", (bytes(32),))
     assert verify_chain(conn, "r1").broken == 5
 
 
 def test_chain_is_as_its_description_says(books: Journal) -> None:
     link = bytes(32)
     for chained, *row in books.store.conn.execute(f"SELECT chain, {', '.join(LINKED)} FROM decisions ORDER BY id"):
-        link = hashlib.sha256(link + msgspec.msgpack.encode(row)).digest()
-        assert chained == link.hex()
+        link = hashlib.sha256(link + msgspec.msgpack.encode(row) + b'["f1"]').digest()
+        assert chained == link
 
 
 def test_runs_have_chains_of_their_own() -> None:

@@ -19,7 +19,7 @@ def documented(page: str) -> dict[str, list[tuple[str, str, bool]]]:
     found: dict[str, list[tuple[str, str, bool]]] = {}
     for section in page.split("\n### ")[1:]:
         name, _, body = section.partition("\n")
-        rows = re.findall(r"^\| (\w+) \| (TEXT|INTEGER|REAL) \|( null)? \| .+ \|$", body, re.MULTILINE)
+        rows = re.findall(r"^\| (\w+) \| (TEXT|INTEGER|REAL|BLOB) \|( null)? \| .+ \|$", body, re.MULTILINE)
         found[name] = [(column, kind, bool(null)) for column, kind, null in rows]
     return found
 
@@ -37,7 +37,7 @@ def test_page_and_schema_are_the_same() -> None:
 
 
 def test_every_column_has_a_meaning() -> None:
-    assert not re.findall(r"^\| \w+ \| (?:TEXT|INTEGER|REAL) \|(?: null)? \|\s*\|$", PAGE, re.MULTILINE)
+    assert not re.findall(r"^\| \w+ \| (?:TEXT|INTEGER|REAL|BLOB) \|(?: null)? \|\s*\|$", PAGE, re.MULTILINE)
 
 
 def test_page_names_the_values_of_the_chain_in_order() -> None:

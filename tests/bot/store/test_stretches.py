@@ -1,21 +1,27 @@
 """Decisions merge into the same rows however they are handed in, and what led to something stands alone."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.events import CancelRequest
 from bot.store.journal import Journal
+from bot.store.pages import Page
 from bot.store.reader import Reader
 from bot.store.rows import DecisionRow
+from bot.store.runs import Run, begin
 from bot.store.store import Store
+from feeds.bars import CLOSE, Bars
 from feeds.times import MINUTE
-from strategies.events import BarClosed, Decision, Reason, Side
-from tests.bot.store.building import NAN, decision, journal, order, record, refusal
+from strategies.decision import REASONS, SIDES, digest, record_bytes, record_type
+from strategies.engine import View
+from strategies.events import BarClosed, Contribution, Decision, Reason, Side
+from tests.bot.store.building import NAN, decision, journal, order, refusal
 from tests.builders import START, candle
 
 KINDS = ((Side.LONG, Reason.ABOVE_ENTRY), (Side.HOLD, Reason.WEAK_SCORE), (Side.HOLD, Reason.LOW_CONFIDENCE))
@@ -102,26 +108,10 @@ def test_what_a_candle_led_to_is_no_consequence_of_a_decision() -> None:
     assert [row.bars for row in merged(books)] == [2]
 
 
-def test_first_decision_is_made_only_where_a_row_begins() -> None:
-    books = journal(Store.open(), merge_repeats=True)
-    made: list[int] = []
-
-    def first(row: int) -> Decision:
-        made.append(row)
-        return decision(row=row)
-
-    with books.store.transaction():
-        for row in range(0, 12, 3):
-            books.quiet(row + 1, 0, "BTCUSDT", *KINDS[1], partial(first, row), START + (row + 3) * MINUTE, 3, 0.1)
-            books.skip(3)
-    assert made == [0]
-    assert [row.bars for row in merged(books)] == [12]
-
-
-def test_stretches_need_a_journal_that_merges() -> None:
+def test_pages_need_a_journal_that_merges() -> None:
     books = journal(Store.open())
     with pytest.raises(AssertionError, match="merges repeats"):
-        books.quiet(1, 0, "BTCUSDT", *KINDS[1], decision, START, 1, 0.1)
+        books.begin_page(Page(view_of(Market(("A",), [[Bar(0, 0.5, 0)]]), 0, 1), 0))
 
 
 def test_without_merging_every_decision_has_its_row_at_once() -> None:
@@ -146,7 +136,10 @@ class Market(NamedTuple):
 
     def decision(self, row: int, s: int) -> Decision:
         side, reason = KINDS[self.bars[row][s].kind]
-        return decision(self.symbols[s], row, side=side, reason=reason, score=self.bars[row][s].score)
+        score = self.bars[row][s].score
+        part = Contribution("f1", score / 2, 0.5, 0.25, score)
+        made = decision(self.symbols[s], row, side=side, reason=reason, score=score, contributions=(part,))
+        return replace(made, digest=digest(record_bytes(made, s)))
 
     def is_quiet(self, row: int) -> bool:
         return not any(bar.follows for bar in self.bars[row])
@@ -168,54 +161,76 @@ def settle(books: Journal, market: Market, row: int) -> None:
     """One bar as the bus settles it: candles, the close, the decisions, and then what follows from them."""
     for symbol in market.symbols:
         entered = books.write(candle(symbol, row), 0)
-    books.write(BarClosed(START, START), entered)
+    bar = START + (row + 1) * MINUTE
+    books.write(BarClosed(bar, bar), entered)
     numbers = [books.write(market.decision(row, s), entered) for s in range(len(market.symbols))]
     for s, bar in enumerate(market.bars[row]):
         if bar.follows:
             (_order, _refusal)[bar.follows - 1](books, numbers[s], row, market.symbols[s])
 
 
-def pass_by(books: Journal, market: Market, start: int, stop: int, data: st.DataObject) -> None:
-    """Rows [start, stop) told as stretches, each symbol cut as it pleases."""
-    width = 2 * len(market.symbols) + 1
-    for row in range(start, stop):
-        books.digest_bytes(b"".join(record(market.decision(row, s)) for s in range(len(market.symbols))))
-    for s in data.draw(st.permutations(range(len(market.symbols)))):
-        row = start
-        while row < stop:
-            end = row + 1
-            while end < stop and market.bars[end][s].kind == market.bars[row][s].kind and data.draw(st.booleans()):
-                end += 1
-            seq = books.seq + (row - start) * width + len(market.symbols) + 2 + s
-            cause = books.seq + (row - start) * width + len(market.symbols)
-            last_ms = START + end * MINUTE
-            first = partial(market.decision, row, s)
-            books.quiet(
-                seq, cause, market.symbols[s], *KINDS[market.bars[row][s].kind], first, last_ms, end - row, market.bars[end - 1][s].score
-            )
-            row = end
-    books.skip((stop - start) * width)  # fmt: skip
+def view_of(market: Market, start: int, stop: int) -> View:
+    """The engine's arrays for rows [start, stop) of the market."""
+    width, rows = len(market.symbols), range(start, stop)
+    decisions = [[market.decision(row, s) for s in range(width)] for row in rows]
+
+    def column(of: Callable[[Decision], float], kind: type = float) -> Any:
+        return np.array([[of(each) for each in bar] for bar in decisions], kind).reshape(len(rows), width)
+
+    parts = [column(lambda d, name=name: getattr(d.contributions[0], name))[:, None, :] for name in ("value", "confidence", "contribution")]
+    records = np.array(
+        [[np.frombuffer(record_bytes(bar[s], s), record_type(1))[0] for s in range(width)] for bar in decisions], record_type(1)
+    ).reshape(len(rows), width)  # fmt: skip
+    values = np.full((len(rows), 6, width), NAN)
+    values[:, CLOSE] = column(lambda d: d.price)
+    return View(
+        Bars(market.symbols, MINUTE, START // MINUTE + start, values), ("f1",), (0.25,), column(lambda d: SIDES[d.side], np.int8),
+        column(lambda d: REASONS[d.reason], np.int8), column(lambda d: d.score), column(lambda d: d.confidence),
+        column(lambda d: d.volatility), np.ones((len(rows), width), np.bool_), column(lambda d: d.newest_ms, np.int64), *parts[:2],
+        parts[2], records,
+    )  # fmt: skip
+
+
+def turn(books: Journal, market: Market, start: int, stop: int, data: st.DataObject) -> None:
+    """Rows [start, stop) as a page: some bars settled, those that are quiet perhaps passed by."""
+    view = view_of(market, start, stop)
+    books.begin_page(Page(view, 0))
+    row = start
+    while row < stop:
+        until = row
+        while until < stop and market.is_quiet(until) and data.draw(st.booleans()):
+            until += 1
+        if until > row:
+            assert books.pass_by(row - start, until - start).closes == until - row
+        else:
+            settle(books, market, row)
+            until = row + 1
+        row = until
+    books.end_page()
+
+
+def books_of(market: Market, *, merge_repeats: bool = True) -> Journal:
+    store = Store.open()
+    begin(store, Run(id="r1", mode="replay", started_ms=START, symbols=market.symbols))
+    place = {symbol: s for s, symbol in enumerate(market.symbols)}
+    return Journal(store, "r1", record=lambda d: record_bytes(d, place[d.symbol]), keep_inputs=False, merge_repeats=merge_repeats)
 
 
 @settings(max_examples=150, deadline=None)
 @given(market=markets(), data=st.data())
 def test_rows_chain_numbers_and_digest_do_not_depend_on_how_decisions_are_handed_in(market: Market, data: st.DataObject) -> None:
-    whole, cut = journal(Store.open(), merge_repeats=True), journal(Store.open(), merge_repeats=True)
+    whole, cut = books_of(market), books_of(market)
     with whole.store.transaction():
         for row in range(len(market.bars)):
             settle(whole, market, row)
     row = 0
     while row < len(market.bars):
+        stop = data.draw(st.integers(row + 1, len(market.bars)))
         with cut.store.transaction():
-            stop = row
-            while stop < len(market.bars) and market.is_quiet(stop) and data.draw(st.booleans()):
-                stop += 1
-            if stop > row:
-                pass_by(cut, market, row, stop, data)
-                row = stop
-            else:
-                settle(cut, market, row)
-                row += 1
+            turn(cut, market, row, stop, data)
+        row = stop
+    with whole.store.transaction():
+        whole.close()
     assert (cut.seq, cut.digest()) == (whole.seq, whole.digest())
     for books in (whole, cut):
         books.finish("finished", START)
@@ -231,7 +246,7 @@ def test_rows_chain_numbers_and_digest_do_not_depend_on_how_decisions_are_handed
 @settings(max_examples=60, deadline=None)
 @given(market=markets())
 def test_merged_rows_are_what_the_single_ones_say(market: Market) -> None:
-    single, merging = journal(Store.open()), journal(Store.open(), merge_repeats=True)
+    single, merging = books_of(market, merge_repeats=False), books_of(market)
     for books in (single, merging):
         with books.store.transaction():
             for row in range(len(market.bars)):

@@ -1,0 +1,232 @@
+"""The decisions of a whole block, written down at once.
+
+While a session goes through a block, its page only notes the number of each bar close and which decisions led to something; the
+decisions themselves stand in the engine's arrays. At the end the page has the rows that the decisions would have become one by
+one, with the same numbers, in the same order (see `stretches`).
+"""
+
+import hashlib
+from bisect import bisect_left
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.store.chain import Row
+from bot.store.stretches import SYMBOL, Open
+from feeds.bars import CLOSE, Array
+from strategies.decision import REASON_OF, SIDE_OF
+from strategies.engine import View
+
+Ints = NDArray[np.int64]
+
+_SIDES = {code: side.value for side, code in ((side, code) for code, side in SIDE_OF.items())}
+_REASONS = [reason.value for reason in REASON_OF]
+
+
+class Passed(NamedTuple):
+    """What rows that were passed by had: numbers to give out, bar closes, candles."""
+
+    numbers: int
+    closes: int
+    candles: int
+
+
+class _Cut(NamedTuple):
+    """Where rows begin and end: index into the bar closes of first and last, symbol, and the moment of ending as a sortable key."""
+
+    first: Ints
+    last: Ints
+    symbol: Ints
+    ended: Ints
+
+
+_NEVER = np.iinfo(np.int64).max  # the key of what has not ended
+
+
+class Page:
+    """What becomes of a view's decisions from row `first` on."""
+
+    def __init__(self, view: View, first: int) -> None:
+        self._view = view
+        self.names = view.names
+        self._symbols = len(view.bars.symbols)
+        candles = view.present.sum(axis=1)
+        candles[:first] = 0
+        self._decides = candles > 0
+        records = view.records if self._decides.all() else view.records[self._decides]
+        self._records = memoryview(records.tobytes())
+        self._width = view.records.dtype.itemsize * self._symbols
+        self._candles = _running(candles)
+        self._closes = _running(self._decides)
+        self._told = first
+        self._next = first
+        self._visits: list[tuple[int, int, int]] = []
+        self._passes: list[tuple[int, int, int]] = []
+        self._followed: list[int] = []
+
+    def closed(self, bar_ms: int, seq: int, cause: int) -> None:
+        """The bar close that was settled as event `seq`; its decisions get the next numbers."""
+        row = bar_ms // self._view.bars.timeframe - self._view.bars.first - 1
+        self._visits.append((row, seq + 1, cause))
+        self._next = row + 1
+
+    def pass_by(self, row: int, until: int, seq: int) -> Passed:
+        """Rows [row, until), from whose decisions nothing follows; `seq` is the last number given so far.
+
+        The numbers are those that the bus would have given: the candles of a close, its BarClosed, then a decision for each symbol.
+        """
+        closes, candles = self._closes[until] - self._closes[row], self._candles[until] - self._candles[row]
+        self._passes.append((row, until, seq))
+        self._next = until
+        return Passed(candles + closes * (1 + self._symbols), closes, candles)
+
+    def consequence(self, cause: int) -> None:
+        """Something followed from event `cause`."""
+        self._followed.append(cause)
+
+    def untold(self) -> memoryview:
+        """The records of the decisions since this was asked last, in order: for the run's digest."""
+        begin, end = self._closes[self._told] * self._width, self._closes[self._next] * self._width
+        self._told = self._next
+        return self._records[begin:end]
+
+    def rows(self, before: dict[str, Open]) -> tuple[list[Row], dict[str, Open]]:
+        """The rows that ended, in the order in which they did, and by symbol those that may still grow.
+
+        before  the rows that could still grow when the page began
+        """
+        closes = np.flatnonzero(self._decides)
+        if not closes.size:
+            return [], before
+        number, cause = self._numbers()
+        followed = self._standing(number[closes])
+        cut = self._cut(closes, followed)
+        order = np.argsort(cut.ended, kind="stable")
+        first, last, symbol = closes[cut.first[order]], closes[cut.last[order]], cut.symbol[order]
+        rows = self._values(first, last, cut.last[order] - cut.first[order] + 1, symbol, number[first] + symbol, cause[first])
+        place = np.empty(order.size, np.int64)
+        place[order] = np.arange(order.size)
+        heads = place[np.searchsorted(cut.symbol, np.arange(self._symbols))].tolist()
+        return self._joined(rows, cut.ended[order].tolist(), heads, before, followed[0].tolist())
+
+    def _numbers(self) -> tuple[Ints, Ints]:
+        """int64[T] twice: the number of the first decision of each row, and that of its cause."""
+        rows = len(self._decides)
+        number, cause = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        given = np.array(self._candles) + np.array(self._closes) * (1 + self._symbols)
+        for row, until, seq in self._passes:
+            number[row:until] = seq - given[row]
+        number += given[1:] - self._symbols + 1
+        cause[:] = number - 2
+        if self._visits:
+            row, seq, told = np.array(self._visits).T
+            number[row], cause[row] = seq, told
+        return number, cause
+
+    def _standing(self, number: Ints) -> NDArray[np.bool_]:
+        """bool[closes, S]: something followed from this decision."""
+        stands = np.zeros((number.size, self._symbols), np.bool_)
+        causes = np.array(self._followed, np.int64)
+        place = np.searchsorted(number, causes, side="right") - 1
+        symbol = causes - number[place]
+        known = (place >= 0) & (symbol >= 0) & (symbol < self._symbols)
+        stands[place[known], symbol[known]] = True
+        return stands
+
+    def _cut(self, closes: Ints, followed: NDArray[np.bool_]) -> _Cut:
+        """Cut each symbol's decisions into rows, and find what ended each: what followed from it, or the decision after it."""
+        cuts = []
+        for s in range(self._symbols):
+            alone = followed[:, s]
+            kind = self._view.side[closes, s].astype(np.int64) * 64 + self._view.reason[closes, s]
+            differs = np.concatenate(([True], kind[1:] != kind[:-1]))
+            first = np.flatnonzero(differs | alone | np.concatenate(([False], alone[:-1])))
+            last = np.append(first[1:], kind.size) - 1
+            # a decision that differs ends a row when it is made, one that leads to something a moment later, before its own row
+            after = np.append(first[1:], first[-1])
+            by_kind = _key(after, ~differs[after], s, 0, self._symbols)
+            ended = np.where(alone[first], _key(first, True, s, 1, self._symbols), by_kind)
+            if not alone[first[-1]]:
+                ended[-1] = _NEVER
+            cuts.append(_Cut(first, last, np.full(first.size, s, np.int64), ended))
+        return _Cut(*(np.concatenate(column) for column in zip(*cuts, strict=True)))
+
+    def _values(self, first: Ints, last: Ints, bars: Ints, symbol: Ints, seq: Ints, cause: Ints) -> list[Row]:
+        """The values of LINKED, row by row."""
+        view = self._view
+        close = (np.arange(view.bars.rows) + view.bars.first + 1) * view.bars.timeframe
+        at = close[first].tolist()
+        places = symbol.tolist()
+        columns = (
+            seq.tolist(), cause.tolist(), at, at, close[last].tolist(), bars.tolist(), [view.bars.symbols[s] for s in places],
+            [_SIDES[code] for code in view.side[first, symbol].tolist()], [_REASONS[code] for code in view.reason[first, symbol].tolist()],
+            _numbers(view.score[first, symbol]), _numbers(view.score[last, symbol]), _numbers(view.confidence[first, symbol]),
+            view.newest[first, symbol].tolist(), _numbers(view.bars.values[first, CLOSE, symbol]), _numbers(view.volatility[first, symbol]),
+            self._contributions(first, symbol), self._digests(first, symbol),
+        )  # fmt: skip
+        return list(zip(*columns, strict=True))
+
+    def _contributions(self, row: Ints, symbol: Ints) -> list[bytes]:
+        """As `chain.contributions_bytes` has them."""
+        view = self._view
+        packed = np.empty((row.size, 4, len(view.names)))
+        packed[:, 0], packed[:, 1] = view.values[row, :, symbol], view.confidences[row, :, symbol]
+        packed[:, 2], packed[:, 3] = view.weights, view.parts[row, :, symbol]
+        packed[np.isnan(packed)] = np.nan
+        return _pieces(packed.astype("<f8", copy=False).tobytes(), 32 * len(view.names), row.size)
+
+    def _digests(self, row: Ints, symbol: Ints) -> list[bytes]:
+        records = self._view.records[row, symbol]
+        return [hashlib.sha256(record).digest() for record in _pieces(records.tobytes(), records.dtype.itemsize, row.size)]
+
+    def _joined(
+        self, rows: list[Row], ended: list[int], heads: list[int], before: dict[str, Open], alone: list[bool]
+    ) -> tuple[list[Row], dict[str, Open]]:
+        """Put the rows that were open when the page began in their places: one with the first of their symbol, or before it.
+
+        heads  place of each symbol's first row;  alone  something followed from its first decision
+        """
+        names = self._view.bars.symbols
+        extra: list[tuple[int, Row]] = []
+        for s, name in enumerate(names):
+            run = before.get(name)
+            if run is None:
+                continue
+            assert run.names == self._view.names, "the signals of a run changed between two blocks"
+            repeats = run.repeats(rows[heads[s]])
+            if repeats and not alone[s]:
+                rows[heads[s]] = run.grown(rows[heads[s]]).row
+            else:
+                extra.append((_key(0, repeats, s, 0, self._symbols), run.row))
+        whole = bisect_left(ended, _NEVER)
+        still = {str(row[SYMBOL]): Open(row, self._view.names) for row in rows[whole:]}
+        del rows[whole:], ended[whole:]
+        for key, row in extra:
+            place = bisect_left(ended, key)
+            ended.insert(place, key)
+            rows.insert(place, row)
+        return rows, still
+
+
+def _key(close: Any, late: Any, symbol: int, step: int, symbols: int) -> Any:  # an integer or an array of them
+    """Orders what happens: by bar close, first the decisions, then what follows from them, each by symbol."""
+    return ((close * 2 + late) * symbols + symbol) * 2 + step
+
+
+def _running(counts: NDArray[Any]) -> list[int]:
+    """How many there were before each row; the last is all of them."""
+    out: list[int] = np.concatenate(([0], np.cumsum(counts))).tolist()
+    return out
+
+
+def _numbers(column: Array) -> list[float | None]:
+    """As SQLite gives them back: NaN is NULL, and there is one zero."""
+    values: list[float | None] = (column + 0.0).tolist()
+    if np.isnan(column).any():
+        return [None if value != value else value for value in values]
+    return values
+
+
+def _pieces(data: bytes, size: int, count: int) -> list[bytes]:
+    return [data[i * size : (i + 1) * size] for i in range(count)]
