@@ -9,6 +9,7 @@ import numpy as np
 
 from bot.metrics import Metrics, measure
 from bot.session import Session
+from bot.tape import Record
 from bot.trips import round_trips
 from feeds.bars import Array
 
@@ -64,9 +65,23 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+def record_of(session: Session, timeframe: int) -> Record:
+    """The account and the scores at each bar close of a session so far, on an unbroken grid.
+
+    What was paid since the last close, such as the funding that settles at that instant, is in the last row: it ends with what
+    the ledger says.
+    """
+    record = session.tape.record(timeframe)
+    if not record.bar_ms.size:
+        return record
+    equity, cash = record.equity.copy(), record.cash.copy()
+    equity[-1], cash[-1] = session.ledger.equity_float(), float(session.ledger.cash)
+    return record._replace(equity=equity, cash=cash)
+
+
 def metrics_of(session: Session, timeframe: int) -> Metrics:
     """Every metric of a session so far, on the unbroken grid of its bar closes."""
-    record = session.tape.record(timeframe)
+    record = record_of(session, timeframe)
     events = session.money
     return measure(
         record.equity, timeframe, start=float(session.ledger.initial), first_close_ms=int(record.bar_ms[0]) if record.bar_ms.size else 0,

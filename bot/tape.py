@@ -14,12 +14,13 @@ from strategies.engine import View
 class Record(NamedTuple):
     """One row for each bar close at which the session decided.
 
-    bar_ms int64[T]; equity, gross, net float64[T] in quote currency (gross: sum of |position| at the close, net: with its sign);
-    score, open, close float64[T, S]
+    bar_ms int64[T]; equity, cash, gross, net float64[T] in quote currency (gross: sum of |position| at the close, net: with its
+    sign; cash: what the ledger books, open positions at cost); score, open, close float64[T, S]
     """
 
     bar_ms: NDArray[np.int64]
     equity: Array
+    cash: Array
     gross: Array
     net: Array
     score: Array
@@ -51,7 +52,7 @@ class Tape:
         """All rows as they came."""
         if not self._parts:
             none, wide = np.empty(0), np.empty((0, self._symbols))
-            return Record(np.empty(0, np.int64), none, none, none, wide, wide, wide)
+            return Record(np.empty(0, np.int64), none, none, none, none, wide, wide, wide)
         return Record(*(np.concatenate(columns) for columns in zip(*self._parts, strict=True)))
 
     def record(self, timeframe: Millis) -> Record:
@@ -68,7 +69,7 @@ class Tape:
         known[rows] = True
         wide = [np.where(known[:, None], column[last], np.nan) for column in (told.score, told.open, told.close)]
         closes = told.bar_ms[0] + timeframe * np.arange(total, dtype=np.int64)
-        return Record(closes, told.equity[last], told.gross[last], told.net[last], *wide)
+        return Record(closes, told.equity[last], told.cash[last], told.gross[last], told.net[last], *wide)
 
     def traded(self, record: Record, timeframe: Millis) -> Array:
         """float64[T]: notional of the fills that were settled by each close, quote currency."""
@@ -91,6 +92,7 @@ class Stretch:
         self._marks = list(ledger.marks)
         self._seen = -1
         self._rows: list[int] = []
+        self._flow: list[float] = []
         self._cash: list[float] = []
         self._sizes: list[tuple[float, ...]] = []
 
@@ -103,16 +105,17 @@ class Stretch:
         if ledger.revision != self._seen:
             self._seen = ledger.revision
             self._rows.append(row)
-            self._cash.append(ledger.cashflow_float)
+            self._flow.append(ledger.cashflow_float)
+            self._cash.append(float(ledger.cash))
             self._sizes.append(tuple(ledger.quantities))
 
     def record(self, view: View) -> Record:
         """The rows that the session decided at."""
         begin = self._rows[0] if self._rows else self._bars.rows
         times = np.diff([*self._rows, self._bars.rows])
-        equity = np.repeat(self._cash, times)
+        equity, cash = np.repeat(self._flow, times), np.repeat(self._cash, times)
         gross, net = np.zeros(equity.size), np.zeros(equity.size)
-        sizes = np.array(self._sizes).reshape(len(self._rows), -1)
+        sizes = np.array(self._sizes).reshape(len(self._rows), len(self._marks))
         for i in np.flatnonzero(sizes.any(axis=0)).tolist():
             size = np.repeat(sizes[:, i], times)
             value = np.where(size != 0.0, size * carried(self._bars.values[:, CLOSE, i], self._marks[i])[begin:], 0.0)
@@ -122,7 +125,7 @@ class Stretch:
         rows = np.flatnonzero(view.present[begin:].any(axis=1))
         closes = (rows + begin + self._bars.first + 1) * self._bars.timeframe
         values = self._bars.values[begin:][rows]
-        return Record(closes, equity[rows], gross[rows], net[rows], view.score[begin:][rows], values[:, OPEN], values[:, CLOSE])
+        return Record(closes, equity[rows], cash[rows], gross[rows], net[rows], view.score[begin:][rows], values[:, OPEN], values[:, CLOSE])
 
 
 def exposure(ledger: Ledger) -> tuple[float, float]:
@@ -141,6 +144,6 @@ def last_row(view: View, ledger: Ledger) -> Record:
     values = view.bars.values[row:]
     gross, net = exposure(ledger)
     return Record(
-        np.array([view.bars.close_ms(row)]), np.array([ledger.equity_float()]), np.array([gross]), np.array([net]), view.score[row:],
-        values[:, OPEN], values[:, CLOSE],
+        np.array([view.bars.close_ms(row)]), np.array([ledger.equity_float()]), np.array([float(ledger.cash)]), np.array([gross]),
+        np.array([net]), view.score[row:], values[:, OPEN], values[:, CLOSE],
     )  # fmt: skip

@@ -10,7 +10,7 @@ import msgspec
 from bot import plan as plans
 from bot.config import Config
 from bot.modes.parts import Universe, build, replay_books, run_row
-from bot.results import ReplayResult, result_of, sample
+from bot.results import ReplayResult, record_of, result_of, sample
 from bot.session import Session
 from bot.store.journal import Journal
 from feeds.errors import BadData
@@ -113,11 +113,9 @@ def read_market(
 
 
 def _keep_equity(session: Session, journal: Journal, timeframe: Millis, most: int) -> None:
-    record = session.tape.record(timeframe)
+    record = record_of(session, timeframe)
     rows = sample(record.bar_ms.size, most)
-    cash = float(session.ledger.cash)
-    columns = record.bar_ms[rows].tolist(), record.equity[rows].tolist(), record.gross[rows].tolist(), record.net[rows].tolist()
-    journal.equities((bar_ms, equity, cash, gross, net) for bar_ms, equity, gross, net in zip(*columns, strict=True))
+    journal.equities(zip(*(column[rows].tolist() for column in record[:5]), strict=True))
 
 
 def _rows(history: History, start: Millis, stop: Millis | None) -> int:

@@ -79,8 +79,8 @@ def mean(x: pd.Series, n: int) -> pd.Series:
 
 def standing(x: pd.Series, n: int) -> pd.Series:
     """(x - mean) / deviation of the last n, NaN where all are equal."""
-    spread = deviation(x, n)
-    return (x - mean(x, n)) / spread.where(spread > 0)
+    moves = windowed(x, n, lambda part: part.max(axis=1) - part.min(axis=1))
+    return (x - mean(x, n)) / deviation(x, n).where(moves > 0)
 
 
 def rsi(close: pd.Series, n: int) -> pd.Series:
@@ -154,9 +154,7 @@ def signals_of(raw: Raw, symbol: str, config: Mapping[str, Any]) -> dict[str, tu
     bars.attrs["4h"] = 4 * 3_600_000 // raw.timeframe
     slow: dict[str, Any] = {}
     if symbol in raw.funding:
-        slow["funding_rate"] = known_before(
-            raw.funding[symbol], "ts_ms", "funding_rate", closes, windows["metric"], same_instant=False
-        )
+        slow["funding_rate"] = known_before(raw.funding[symbol], "ts_ms", "funding_rate", closes, windows["metric"], same_instant=False)
     bars = bars.assign(**slow)
     n, scale = windows["momentum"], windows["scale"]
     move = bars.close / bars.close.shift(n) - 1
