@@ -77,7 +77,7 @@ def test_two_processes_under_different_hash_seeds_write_the_same_bytes(month: Pa
             assert one[key] == two[key], key
     with Reader.open(tmp_path / "one.db") as mine, Reader.open(tmp_path / "two.db") as theirs:
         name = str(one["run"])
-        assert list(mine.decisions(name)) == list(theirs.decisions(name))
+        assert [repr(row) for row in mine.decisions(name)] == [repr(row) for row in theirs.decisions(name)]
         assert list(mine.fills(name)) == list(theirs.fills(name))
         assert mine.run(name).chain == theirs.run(name).chain
 

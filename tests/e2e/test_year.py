@@ -37,5 +37,5 @@ def test_a_year_of_minutes_ends_with_a_report_that_adds_up(shared_data: Path, tm
         [sys.executable, "-m", "bot", "why-not", "--store", str(store), "--json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     counted = json.loads(why.stdout)
-    assert sum(row["count"] for row in counted["reasons"]) == document["decisions"]
+    assert counted["traded"] + sum(row["count"] for row in counted["reasons"]) == document["decisions"] == counted["bars"]
     assert "unknown" not in {row["reason"] for row in counted["reasons"]}
