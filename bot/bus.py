@@ -4,7 +4,7 @@ Handlers of one event run in the order they were given. What they return joins t
 the decision that was made after it. The tap sees each event first and gives it its number.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from feeds.events import Event
@@ -34,11 +34,10 @@ class Bus:
 
     def settle(self, event: Event) -> int:
         """Run the event and everything that follows from it; returns the event's number."""
-        line: deque[tuple[Event, int]] = deque(((event, 0),))
+        line = [(event, 0)]  # grows while it is gone through
         tap, handlers, watchers, counts = self.tap, self._handlers, self._watchers, self.counts
         first = 0
-        while line:
-            current, cause = line.popleft()
+        for current, cause in line:
             kind = type(current)
             number = tap(current, cause)
             first = first or number

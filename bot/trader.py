@@ -4,6 +4,7 @@ The rule: HOLD leaves the position as it is. Flat comes from the exit rule (the 
 time limit, an attached stop) or from the opposite view. One order at a time for each symbol.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -93,16 +94,42 @@ class Views(Protocol):
 
 
 class _Watch:
-    """Where a view would lead to something, for each symbol: `due` is the earliest bar index at which time alone does."""
+    """Which (turn, symbol) would lead to something; `due` is the earliest bar index at which time alone does."""
 
-    __slots__ = ("down", "due", "exits", "held", "up")
+    __slots__ = ("due", "turns")
 
-    def __init__(self, symbols: int) -> None:
-        self.up = np.zeros(symbols, bool)
-        self.down = np.zeros(symbols, bool)
-        self.held = np.zeros(symbols)
-        self.exits = False
+    def __init__(self) -> None:
+        self.turns: list[tuple[int, int]] = []
         self.due = FAR
+
+
+UP, DOWN, ENDS_LONG, ENDS_SHORT = range(4)
+
+
+class _Ahead:
+    """At which rows of a block a turn comes, for each symbol: searched once a block, when it is first asked for."""
+
+    def __init__(self, views: Views, exit_threshold: float) -> None:
+        self.views = views
+        self._exit = exit_threshold
+        self._rows: dict[tuple[int, int], list[int]] = {}
+
+    def first(self, turn: tuple[int, int], start: int, stop: int) -> int:
+        """The first row in [start, stop) at which it comes; `stop` if none."""
+        rows = self._rows.get(turn)
+        if rows is None:
+            rows = self._rows[turn] = np.flatnonzero(self._comes(*turn)).tolist()
+        place = bisect_left(rows, start)
+        return min(stop, rows[place]) if place < len(rows) else stop
+
+    def _comes(self, turn: int, symbol: int) -> NDArray[np.bool_]:
+        side, score = self.views.side[:, symbol], self.views.score[:, symbol]
+        if turn == UP:
+            return side > 0
+        if turn == DOWN:
+            return side < 0
+        comes: NDArray[np.bool_] = (side == 0) & ((score if turn == ENDS_LONG else -score) < self._exit)
+        return comes
 
 
 class Trader:
@@ -116,6 +143,7 @@ class Trader:
         self._told_in = 0
         self._watch: _Watch | None = None
         self._watch_key: tuple[int, ...] = ()
+        self._ahead: _Ahead | None = None
 
     def on_decision(self, decision: Decision) -> list[Event]:
         """What follows from a view: an order, a cancellation, a refusal, or nothing."""
@@ -149,17 +177,13 @@ class Trader:
             return stop
         watch = self._watching(view.bars.timeframe)
         stop = min(stop, max(start, watch.due - 1 - view.bars.first))
-        size = 64
-        while start < stop:
-            end = min(stop, start + size)
-            side = view.side[start:end]
-            acts = ((side > 0) & watch.up) | ((side < 0) & watch.down)
-            if watch.exits:
-                acts |= (side == 0) & (watch.held != 0.0) & (watch.held * view.score[start:end] < self.rules.exit_threshold)
-            rows = np.flatnonzero(acts.any(axis=1))
-            if rows.size:
-                return start + int(rows[0])
-            start, size = end, min(size * 4, 16_384)
+        ahead = self._ahead
+        if ahead is None or ahead.views is not view:
+            ahead = self._ahead = _Ahead(view, self.rules.exit_threshold)
+        for turn in watch.turns:
+            if stop <= start:
+                return start
+            stop = ahead.first(turn, start, stop)
         return stop
 
     def _enter(self, decision: Decision, view: int) -> list[Event]:
@@ -280,24 +304,24 @@ class Trader:
 
     def _look(self, timeframe: int) -> _Watch:
         """What each symbol waits for: the same conditions as on_decision, for any view."""
-        watch = _Watch(len(self.ledger.symbols))
+        watch = _Watch()
         rules = self.rules
         for i, symbol in enumerate(self.ledger.symbols):
             waiting = self.orders.waiting(symbol)
             position = self.ledger.positions[symbol]
             if waiting is not None:
-                (watch.down if waiting.side is OrderSide.BUY else watch.up)[i] = True
+                watch.turns.append((DOWN if waiting.side is OrderSide.BUY else UP, i))
                 if waiting.type is OrderType.LIMIT:
                     watch.due = min(watch.due, waiting.bar_ms // timeframe + rules.limit_bars)
             elif not position.quantity:
-                watch.up[i] = not self._is_told(symbol, Purpose.ENTRY, 1)
-                watch.down[i] = not (rules.long_only or self._is_told(symbol, Purpose.ENTRY, -1))
+                if not self._is_told(symbol, Purpose.ENTRY, 1):
+                    watch.turns.append((UP, i))
+                if not (rules.long_only or self._is_told(symbol, Purpose.ENTRY, -1)):
+                    watch.turns.append((DOWN, i))
             else:
                 held = 1 if position.quantity > 0 else -1
-                leaves = not self._is_told(symbol, Purpose.EXIT, -held)
-                (watch.down if held > 0 else watch.up)[i] = leaves
-                if leaves:
-                    watch.held[i], watch.exits = held, True
+                if not self._is_told(symbol, Purpose.EXIT, -held):
+                    watch.turns += [(DOWN, i), (ENDS_LONG, i)] if held > 0 else [(UP, i), (ENDS_SHORT, i)]
                     if rules.max_bars is not None:
                         watch.due = min(watch.due, position.opened_ms // timeframe + rules.max_bars)
         return watch

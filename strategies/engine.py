@@ -66,18 +66,23 @@ class View(NamedTuple):
 
     def decision(self, row: int, symbol: int, at: Millis | None = None) -> Decision:
         """The decision of one bar and symbol as an event; `at` is when it was made (the bar's close if not given)."""
-        made = self.bars.close_ms(row) if at is None else at
         columns = zip(
             self.names, self.values[row, :, symbol].tolist(), self.confidences[row, :, symbol].tolist(), self.weights,
             self.parts[row, :, symbol].tolist(), strict=True,
         )  # fmt: skip
-        return Decision(
-            at=made, symbol=self.bars.symbols[symbol], bar_ms=self.bars.close_ms(row), side=SIDE_OF[int(self.side[row, symbol])],
-            reason=REASON_OF[int(self.reason[row, symbol])], score=float(self.score[row, symbol]),
-            confidence=float(self.confidence[row, symbol]), newest_ms=int(self.newest[row, symbol]),
-            price=float(self.bars.values[row, CLOSE, symbol]), volatility=float(self.volatility[row, symbol]),
-            contributions=tuple(Contribution(*column) for column in columns),
+        bare = self.bare_decision(row, symbol)
+        return replace(
+            bare, at=bare.at if at is None else at, contributions=tuple(Contribution(*column) for column in columns),
             digest=digest(self.records[row, symbol].tobytes()),
+        )  # fmt: skip
+
+    def bare_decision(self, row: int, symbol: int) -> Decision:
+        """The same, made at the bar's close, without its contributions and its digest."""
+        close = self.bars.close_ms(row)
+        return Decision(
+            close, self.bars.symbols[symbol], close, SIDE_OF[self.side.item(row, symbol)], REASON_OF[self.reason.item(row, symbol)],
+            self.score.item(row, symbol), self.confidence.item(row, symbol), self.newest.item(row, symbol),
+            self.bars.values.item(row, CLOSE, symbol), self.volatility.item(row, symbol), (), "",
         )  # fmt: skip
 
 
@@ -101,7 +106,7 @@ class StrategyEngine:
         self._since = -1
         self._next: int | None = None
         self._ahead: View | None = None
-        self._row = 0
+        self._last_of: tuple[int, str] = (-1, "")
         self._waiting: dict[str, Candle] = {}
         self._heard: list[Event] = []
         self.seen: View | None = None  # the newest bar close of a session that works bar by bar
@@ -129,8 +134,11 @@ class StrategyEngine:
         return view._replace(records=self._records(view, closes))
 
     def look_ahead_of(self, view: View | None) -> None:
-        """Answer the bars of this block from what was computed for it; None: compute each bar as it comes."""
-        self._ahead, self._row = view, 0
+        """Answer the bars of this block from what was computed for it; None: compute each bar as it comes.
+
+        Decisions from a view carry no contributions and no digest: whoever writes them down has the view.
+        """
+        self._ahead, self._last_of = view, (-1, "")
 
     def on_candle(self, candle: Candle) -> list[Event]:
         """Keep the bar; once the last symbol of its close is in, say so and decide."""
@@ -161,10 +169,12 @@ class StrategyEngine:
 
     def _answer_ahead(self, view: View, candle: Candle) -> list[Event]:
         row = candle.open_ms // self._timeframe - view.bars.first
-        symbols = view.bars.present(row)
-        if candle.symbol != self._symbols[symbols[-1]]:
+        if row != self._last_of[0]:
+            self._last_of = row, self._symbols[view.bars.present(row)[-1]]
+        close = candle.close_ms
+        if candle.symbol != self._last_of[1] or close <= self._since:
             return []
-        return self._decisions(view, row, candle.close_ms)
+        return [BarClosed(close, close), *(view.bare_decision(row, symbol) for symbol in range(len(self._symbols)))]
 
     def _complete(self, at: Millis) -> list[Event]:
         candles, self._waiting = self._waiting, {}
