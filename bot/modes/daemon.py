@@ -7,7 +7,7 @@ what was written, and then the feeds take over.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 TICK: Millis = 5 * SECOND
 OFFSET: Millis = 500  # beyond this the operator should set the clock
+ENVIRONMENTS = {"testnet": "testnet", "demo": "demo"}  # the others trade, or watch, the main one
 CHAIN_METRICS = ("active_addresses", "exchange_netflow", "stablecoin_supply", "tvl")
 DEMO_WARM_UP: Millis = 8 * DAY  # history before the demo begins
 
@@ -63,7 +64,10 @@ async def paper(
     """
     exchange = config.exchange
     with Lock(store, started_ms=now(), mode="paper"):
-        client = BybitClient(rest=exchange.rest or None, ws=exchange.stream or None, clock=clock, patience=patience)
+        client = BybitClient(
+            ENVIRONMENTS.get(exchange.mode, "mainnet"), rest=exchange.rest or None, ws=exchange.stream or None, clock=clock,
+            patience=patience or Patience(timeout=int(exchange.timeout)),
+        )  # fmt: skip
         try:
             offset = await client.ready()
             if abs(offset) > OFFSET:
@@ -91,12 +95,18 @@ async def demo(
         history = market.history
         universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
         plan = plans.strategy_plan(config, history.timeframe, market.metrics)
-        begin_at = history.span[0] + DEMO_WARM_UP
+        first, end = history.span
+        begin_at = first + min(DEMO_WARM_UP, (end - first) // 2)
         with Books(config, store, universe, plan, "demo", market.metrics, started_at=begin_at, fresh=True) as books:
             books.session.bus.watch(show)
             events = history.events(begin_at - (books.session.engine.program.warm_up + 1) * history.timeframe, None, market.others)
-            feed = Paced(events, speed, name="synthetic market", origin=begin_at)
-            return await books.trade((feed, Commands(store)), minutes)
+            return await books.trade(_playback(events, speed, begin_at, store), minutes)
+
+
+def _playback(events: Iterable[Event], speed: float, begin_at: Millis, store: Path) -> tuple[Paced, Commands]:
+    """A market that plays back, and the operator, who speaks in its time: an order of today would never reach a bar of then."""
+    market = Paced(events, speed, name="synthetic market", origin=begin_at)
+    return market, Commands(store, clock=lambda: market.reached)
 
 
 def _bundled(config: Config, folder: Path, seed: int) -> Market:
@@ -212,7 +222,7 @@ def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books
     ]
     wanted = config.feeds
     if wanted.tickers.on:
-        feeds.append(BybitFunding(universe.symbols, client, clock))
+        feeds.append(BybitFunding(universe.symbols, client, clock, since=books.seen_ms if books.seen_ms >= 0 else None))
     if wanted.news.on:
         for kind, urls in (("news", wanted.news.urls), ("social", wanted.news.social)):
             if urls:
