@@ -29,7 +29,7 @@ _VOID = "UPDATE commands SET done_at = ?, outcome = 'void: nobody was running' W
 
 
 class Ordered(msgspec.Struct, frozen=True):
-    """A command that was obeyed: its row, when it was given, when it was obeyed (UTC milliseconds), what came of it."""
+    """A command that was obeyed: its row, when it was given and seen to be obeyed (UTC milliseconds, our clock), what came of it."""
 
     id: int
     at: Millis
@@ -96,9 +96,9 @@ def order_command(
             (at, verb.value, reason, int(cancel), int(flatten)),
         ).fetchone()
         for _ in range(max(1, wait_ms // poll_ms)):
-            done = conn.execute("SELECT done_at, outcome FROM commands WHERE id = ? AND done_at IS NOT NULL", (id_,)).fetchone()
+            done = conn.execute("SELECT outcome FROM commands WHERE id = ? AND done_at IS NOT NULL", (id_,)).fetchone()
             if done is not None:
-                return Ordered(id_, at, done[0], done[1])
+                return Ordered(id_, at, clock(), done[0])
             sleep(poll_ms / 1000)
     except sqlite3.OperationalError as error:
         raise _wrong(error, str(path)) from error

@@ -166,6 +166,7 @@ class Paced:
     events  in order of `at`
     origin  the instant in event time that is now: what is older comes at once (None: the first event's `at`)
     clock   milliseconds, never going back by itself; sleep  of seconds
+    reached the newest `at` released, the origin before that: what time it is in this market
     """
 
     def __init__(
@@ -184,6 +185,7 @@ class Paced:
         self._events = events
         self._speed = speed
         self._origin = origin
+        self.reached = origin or 0
         self._clock = clock
         self._sleep = sleep
 
@@ -196,6 +198,7 @@ class Paced:
             due = start + (event.at - origin) / self._speed
             while (left := due - self._clock()) > 0:
                 await self._sleep(min(left, LONGEST_SLEEP) / 1_000)
+            self.reached = event.at
             yield event
 
 

@@ -190,6 +190,13 @@ async def test_what_is_older_than_the_origin_comes_at_once() -> None:
     assert [(clock.at - 1_000_000, each.at) async for each in stream] == [(0, 0), (0, 500), (0, 1_000), (400, 1_400)]
 
 
+async def test_a_market_that_plays_back_knows_what_time_it_is_there() -> None:
+    clock = Clock()
+    feed = Paced([event(900), event(1_400)], 1, origin=1_000, clock=clock, sleep=clock.sleep)
+    assert feed.reached == 1_000
+    assert [(each.at, feed.reached) async for each in feed.stream()] == [(900, 900), (1_400, 1_400)]
+
+
 async def test_a_late_consumer_gets_what_is_due_without_a_pause() -> None:
     clock = Clock()
     stream = paced([event(0), event(100), event(200), event(900)], 1, clock=clock, sleep=clock.sleep)
