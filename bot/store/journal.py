@@ -6,7 +6,7 @@ a replay can read its inputs from their files, so it only numbers them. What fol
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Purpose, Refusal, StateChanged, Status
@@ -30,6 +30,8 @@ _ATTACHED = (
     f" ?3, 1, bar_ms, {_LEVEL}, NULL, {_LEVEL}, 0, NULL, NULL, '{Status.OPEN}', '0', ?6, '' FROM orders WHERE run = ?1 AND id = ?2"
 )
 _PURPOSE = {STOP_SUFFIX: Purpose.STOP_LOSS.value, TAKE_SUFFIX: Purpose.TAKE_PROFIT.value}
+_OPEN = Status.OPEN.value
+_SYMBOL, _SIDE, _QUANTITY, _BAR, _STOP, _TAKE = 5, 6, 8, 11, 16, 17  # columns of orders
 _INSERT = {
     "events": "INSERT INTO events VALUES (?,?,?,?,?,?)",
     "signals": "INSERT INTO signals VALUES (?,?,?)",
@@ -68,8 +70,9 @@ class Journal:
         self._record = record
         self._whole = keep_inputs
         self._hash = hashlib.sha256()
-        self._rows: dict[str, list[tuple[Value, ...]]] = {table: [] for table in _INSERT}
+        self._rows: dict[str, list[Sequence[Value]]] = {table: [] for table in _INSERT}
         self._decisions = self._rows["decisions"]
+        self._asked: dict[str, list[Value]] = {}  # rows of orders that are not written yet, by id
         self._candles: list[Candle] = []
         self._stretches = Stretches(self._link) if merge_repeats else None
         self._signals: dict[tuple[str, ...], tuple[int, bytes]] = {}
@@ -109,8 +112,7 @@ class Journal:
         assert self._page is not None and self._stretches is not None, "there is no page to end"
         self._hash.update(self._page.untold())
         rows, still = self._page.rows(self._stretches.take())
-        for row in rows:
-            self._link(row, self._page.names)
+        self._link_all(rows, self._page.names)
         self._stretches.give(still)
         self._page = None
 
@@ -156,6 +158,7 @@ class Journal:
                     raise RuntimeError("the journal lost its place when a transaction was rolled back; resume the run with a new one")
                 conn.executemany(_INSERT[table], rows)
                 rows.clear()
+        self._asked.clear()
 
     def committed(self) -> None:
         """The books are on disk; bars go to the market data."""
@@ -167,6 +170,7 @@ class Journal:
         """The books went back and the numbers did not: this journal must not write on."""
         self._lost = True
         self._candles.clear()
+        self._asked.clear()
         for rows in self._rows.values():
             rows.clear()
 
@@ -212,9 +216,15 @@ class Journal:
             self._link(decision_row(seq, cause, decision), tuple(part.name for part in decision.contributions))
 
     def _link(self, row: Row, names: tuple[str, ...]) -> None:
+        self._link_all((row,), names)
+
+    def _link_all(self, rows: Iterable[Row], names: tuple[str, ...]) -> None:
         signals, text = self._signals.get(names) or self._name(names)
-        self.chain = link(self.chain, row, text)
-        self._decisions.append((self.run, *row, self.chain, signals))
+        run, chain, keep = self.run, self.chain, self._decisions.append
+        for row in rows:
+            chain = link(chain, row, text)
+            keep((run, *row, chain, signals))
+        self.chain = chain
 
     def _name(self, names: tuple[str, ...]) -> tuple[int, bytes]:
         """Number and text of a set of signals that this run has not had before."""
@@ -231,19 +241,39 @@ class Journal:
 
     def _order(self, order: OrderRequest, seq: int, cause: int) -> None:
         self._followed(cause)
-        self._rows["orders"].append((
-            self.run, seq, cause, order.at, order.id, order.symbol, order.side.value, order.type.value, str(order.quantity),
-            order.purpose.value, int(order.reduce_only), order.bar_ms, str(order.reference), _text(order.price), _text(order.trigger),
+        row = self._asked[order.id] = [
+            self.run, seq, cause, order.at, order.id, order.symbol, order.side._value_, order.type._value_, str(order.quantity),
+            order.purpose._value_, int(order.reduce_only), order.bar_ms, str(order.reference), _text(order.price), _text(order.trigger),
             int(order.post_only), _text(order.stop), _text(order.take), Status.INTENT.value, "0", order.at, "",
-        ))  # fmt: skip
+        ]  # fmt: skip
+        self._rows["orders"].append(row)
 
     def _update(self, update: OrderUpdate, seq: int, cause: int) -> None:
-        status, filled = update.status.value, str(update.filled)
-        self._rows["updates"].append((self.run, seq, cause, update.at, update.id, update.symbol, status, filled, update.reason))
-        purpose = _PURPOSE.get(update.id[-1:]) if update.status is Status.OPEN else None
-        if purpose is not None:
-            self._rows["attached"].append((self.run, update.id[:-1], purpose, seq, cause, update.at, update.id))
-        self._rows["status"].append((status, filled, update.at, update.reason, self.run, update.id))
+        id, at, status, filled = update.id, update.at, update.status._value_, str(update.filled)
+        self._rows["updates"].append((self.run, seq, cause, at, id, update.symbol, status, filled, update.reason))
+        row = self._asked.get(id)
+        if row is None and status == _OPEN and id[-1:] in _PURPOSE:
+            row = self._attach(id, seq, cause, at)
+        if row is None:
+            self._rows["status"].append((status, filled, at, update.reason, self.run, id))
+        else:
+            row[-4:] = status, filled, at, update.reason
+
+    def _attach(self, id: str, seq: int, cause: int, at: int) -> list[Value] | None:
+        """The row of a stop or take-profit that comes alive; None where its entry's is written already, and SQLite makes it."""
+        parent, purpose = self._asked.get(id[:-1]), _PURPOSE[id[-1:]]
+        if parent is None:
+            self._rows["attached"].append((self.run, id[:-1], purpose, seq, cause, at, id))
+            return None
+        level = parent[_STOP if purpose == Purpose.STOP_LOSS else _TAKE]
+        if level is None:
+            return None
+        row = self._asked[id] = [
+            self.run, seq, cause, at, id, parent[_SYMBOL], "SELL" if parent[_SIDE] == "BUY" else "BUY", "STOP", parent[_QUANTITY], purpose,
+            1, parent[_BAR], level, None, level, 0, None, None, _OPEN, "0", at, "",
+        ]  # fmt: skip
+        self._rows["orders"].append(row)
+        return row
 
     def _cancel(self, cancel: CancelRequest, seq: int, cause: int) -> None:
         self._followed(cause)
@@ -252,11 +282,11 @@ class Journal:
     def _fill(self, fill: Fill, seq: int, cause: int) -> None:
         if self._page is not None:
             self._hash.update(self._page.untold())
-        price, quantity, fee, side = str(fill.price), str(fill.quantity), str(fill.fee), fill.side.value
+        price, quantity, fee, side = str(fill.price), str(fill.quantity), str(fill.fee), fill.side._value_
         self._hash.update(f"{fill.exec_id}|{fill.order_id}|{fill.symbol}|{side}|{price}|{quantity}|{fee}|{fill.filled_ms}\n".encode())
         self._rows["fills"].append((
             self.run, seq, cause, fill.at, fill.exec_id, fill.order_id, fill.symbol, side, price, quantity, fee, int(fill.maker),
-            fill.filled_ms, fill.purpose.value, str(fill.slippage),
+            fill.filled_ms, fill.purpose._value_, str(fill.slippage),
         ))  # fmt: skip
 
     def _funding(self, paid: FundingPaid, seq: int, cause: int) -> None:
