@@ -152,6 +152,11 @@ def _by_symbol(fills: Sequence[Fill], funding: Sequence[FundingPaid], trips: Seq
     return tuple(SymbolPart(symbol, count[symbol], *one) for symbol, one in sorted(parts.items()))
 
 
+def signals_of(reader: Reader, run: str) -> tuple[SignalPart, ...]:
+    """What each signal contributed to the entries of a run, and its share of the closed round trips' profits."""
+    return _by_signal(reader, run, round_trips(_money(reader, run)))
+
+
 def _by_signal(reader: Reader, run: str, trips: Sequence[RoundTrip]) -> tuple[SignalPart, ...]:
     """Contributions at the decisions that opened the trips, and the trips' profits shared by them."""
     causes = {order.id: order.cause for order in reader.orders(run)}

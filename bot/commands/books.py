@@ -94,11 +94,17 @@ def fills(
 
 
 @click.command(cls=options.Command, examples=("sluice pnl", "sluice pnl --by symbol --json"))
-@click.option("--by", type=click.Choice(("day", "symbol")), default="day", show_default=True, help="What a row stands for.")
+@click.option("--by", type=click.Choice(("day", "symbol", "factor")), default="day", show_default=True, help="What a row stands for.")
 @look.at_a_run
 def pnl(*, by: str, run_name: str, config_file: Path | None, store_file: Path | None, as_json: bool) -> None:
-    """Profit and loss that was realised, and what it cost. Open positions count with what they have realised so far."""
+    """Profit and loss that was realised, and what it cost. Open positions count with what they have realised so far.
+
+    By factor, the profit of each closed round trip is shared among signals and factors as they contributed to its entry.
+    """
     out = Out(as_json)
+    if by == "factor":
+        _by_factor(out, run_name, config_file, store_file)
+        return
     with look.store_of(config_file, store_file) as reader:
         run = reader.run(run_name)
         found, equity = reader.pnl(run.id, by), reader.last_equity(run.id)
@@ -115,6 +121,20 @@ def pnl(*, by: str, run_name: str, config_file: Path | None, store_file: Path | 
         "equity": equity.equity if equity else None, "equity_ms": equity.bar_ms if equity else None,
     }  # fmt: skip
     out.answer(document, lines)
+
+
+def _by_factor(out: Out, run_name: str, config_file: Path | None, store_file: Path | None) -> None:
+    from bot.report_store import signals_of
+
+    with look.store_of(config_file, store_file) as reader:
+        run = reader.run(run_name)
+        found = signals_of(reader, run.id)
+    total = sum(part.pnl for part in found)
+    rows = [(plain(part.name), str(part.entries), f"{part.size:.3f}", money(part.pnl)) for part in found]
+    rows.append(("total", "", "", money(total)))
+    head = ("FACTOR", "ENTRIES", "MEAN |CONTRIB|", "NET")
+    lines = [look.heading(run), "", *out.table(head, rows, right=range(1, 4)), "closed round trips, net of fees and funding"]
+    out.answer({"run": run.id, "by": "factor", "rows": found, "total": total}, lines)
 
 
 @click.command(cls=options.Command, examples=("sluice runs", "sluice runs --store runs.db --json"))
