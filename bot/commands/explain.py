@@ -233,6 +233,10 @@ def _followed(row: "DecisionRow", followed: "Consequences") -> list[str]:
         take = f"  take {number(order.take)}" if order.take is not None else ""
         asked = f"{order.side.value} {number(order.quantity)} @ {number(order.price or order.reference)}"
         lines.append(f"order    {asked} {order.type.value.lower()} {order.purpose.value}{stop}{take}  {order.status.value}  {order.id}")
+    if followed.orders:
+        from bot.checks import NAMES
+
+        lines.append(f"checks   {len(NAMES)} passed, 0 denied: {' '.join(NAMES)}")
     lines += [f"cancel   {plain(cancel.id) or 'all'}  {plain(cancel.detail)}" for cancel in followed.cancels]
     for fill in (row.fill for row in followed.fills):
         done = f"{fill.side.value} {number(fill.quantity)} @ {number(fill.price)}"

@@ -20,8 +20,8 @@ from tests.bot.commands.books import document, run, store_with_a_run
 from tests.builders import START
 
 LOOKS = (
-    ["status"], ["explain"], ["explain", "traded"], ["why-not"], ["positions"], ["orders"], ["fills"], ["pnl"], ["pnl", "--by", "symbol"], ["pnl", "--by", "factor"],
-    ["runs"], ["report"], ["why-not", "--since", "5m"], ["positions", "--all"],
+    ["status"], ["explain"], ["explain", "traded"], ["why-not"], ["positions"], ["orders"], ["fills"], ["pnl"],
+    ["pnl", "--by", "symbol"], ["pnl", "--by", "factor"], ["runs"], ["report"], ["why-not", "--since", "5m"], ["positions", "--all"],
 )  # fmt: skip
 
 
