@@ -14,7 +14,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 ALL = "\n".join(TEXTS.values())
 QUICK = {  # what a page shows -> the same in seconds
-    "sluice demo": "sluice demo --speed 3000 --minutes 0.1",
+    "sluice demo": "sluice demo --speed 6000 --minutes 0.25",
 }
 WITH_CONSOLE = [page for page in PAGES if "```console" in TEXTS[page]]
 
