@@ -86,8 +86,8 @@ def metrics_of(session: Session, timeframe: int) -> Metrics:
     return measure(
         record.equity, timeframe, start=float(session.ledger.initial), first_close_ms=int(record.bar_ms[0]) if record.bar_ms.size else 0,
         gross=record.gross, traded=session.tape.traded(record, timeframe), trips=round_trips(events),
-        costs=float(session.ledger.fees + session.ledger.funding + session.ledger.slippage), scores=record.score, opens=record.open,
-        symbols=session.symbols,
+        costs=float(session.ledger.fees + session.ledger.funding + session.ledger.slippage),
+        scores=np.where(np.isnan(record.open), np.nan, record.score), opens=record.open, symbols=session.symbols,
     )  # fmt: skip
 
 

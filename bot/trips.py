@@ -57,20 +57,27 @@ class RoundTrip(msgspec.Struct, frozen=True):
 
 
 def round_trips(events: Iterable[Fill | FundingPaid]) -> list[RoundTrip]:
-    """Pair the money events of a run, in their order of settling; trips in order of entry, open ones among them."""
+    """Pair the money events of a run, in their order of settling; trips in order of entry, open ones among them.
+
+    A settlement inside a bar is told after that bar's fills: it belongs to the trip that held the position then.
+    """
     open_: dict[str, _Trip] = {}
+    ended: dict[str, _Trip] = {}
     trips: list[_Trip] = []
     for event in events:
         trip = open_.get(event.symbol)
         if isinstance(event, FundingPaid):
-            if trip is not None:
+            before = ended.get(event.symbol)
+            if before is not None and before.last is not None and event.settle_ms <= before.last.filled_ms:
+                before.funding += event.payment
+            elif trip is not None:
                 trip.funding += event.payment
             continue
         rest: Fill | None = event
         if trip is not None and trip.side is not event.side:
             rest = _close(trip, event)
             if trip.position == 0:
-                del open_[event.symbol]
+                ended[event.symbol] = open_.pop(event.symbol)
         if rest is None:
             continue
         if event.symbol not in open_:

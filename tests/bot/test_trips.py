@@ -52,6 +52,20 @@ def test_a_trip_still_open_tells_what_its_closed_part_earned() -> None:
     assert trip.exit_ms is None and trip.pnl == 5 and trip.exit == 105 and trip.quantity == 4
 
 
+def test_a_settlement_told_after_the_stop_belongs_to_the_trip_that_held_it() -> None:
+    late = FundingPaid(
+        at=4 * MINUTE,
+        symbol="BTCUSDT",
+        settle_ms=3 * MINUTE - 1,
+        rate=0.0001,
+        quantity=Decimal(1),
+        mark=Decimal(100),
+        payment=Decimal("0.3"),
+    )
+    first, second = round_trips([fill(1, "BUY", "1", "100"), fill(3, "SELL", "1", "90"), late, fill(4, "BUY", "1", "90"), paid(5, "0.2")])
+    assert first.funding == Decimal("0.3") and second.funding == Decimal("0.2")
+
+
 def test_symbols_are_kept_apart_and_funding_without_a_position_belongs_to_no_trip() -> None:
     trips = round_trips(
         [paid(0, "5"), fill(1, "BUY", "1", "100"), fill(2, "SELL", "1", "50", symbol="ETHUSDT"), fill(3, "SELL", "1", "101")]

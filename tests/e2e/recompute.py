@@ -87,10 +87,22 @@ def rsi(close: pd.Series, n: int) -> pd.Series:
     """Wilder 1978, averages seeded with the first change."""
     move = close.diff()
     up, down = (
-        side.iloc[1:].ewm(alpha=1 / n, adjust=False, min_periods=n).mean().reindex(close.index)
+        side.iloc[1:].ewm(alpha=1 / n, adjust=False, min_periods=n, ignore_na=True).mean().reindex(close.index)
         for side in (move.clip(lower=0.0), -move.clip(upper=0.0))
     )
     return 100.0 * up / (up + down).replace(0.0, np.nan)
+
+
+def _linear(x: pd.Series, n: int) -> pd.Series:
+    weights = np.arange(1, n + 1) / (n * (n + 1) / 2)
+    return windowed(x, n, lambda part: part @ weights)
+
+
+def _typical(d: pd.DataFrame) -> pd.Series:
+    """The volume-weighted price is turnover / volume, and where nothing was traded the mean of high, low and close."""
+    price = (d.quote_volume / d.volume).where(d.volume > 0, (d.high + d.low + d.close) / 3)
+    rises = pd.Series(np.where(price > price.shift(1), 1.0, -1.0), d.index).where(price.notna() & price.shift(1).notna())
+    return rises * d.volume.rolling(24).rank(method="average") / 24
 
 
 FACTORS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -102,18 +114,17 @@ FACTORS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
     "bands": ("(close - SMA(close, 20)) / STD(close, 20)", lambda d: standing(d.close, 20)),
     "strength": ("rsi_14 / 50 - 1", lambda d: rsi(d.close, 14) / 50 - 1),
     "carry": ("-funding_rate", lambda d: -d.funding_rate),
+    "typical": ("where(vwap > delay(vwap, 1), 1, -1) * ts_rank(volume, 24)", _typical),
     "weighted": ("decay_linear(returns, 12)", lambda d: _linear(d.close / d.close.shift(1) - 1, 12)),
-    "average": ("close / ema(close, 48) - 1", lambda d: d.close / d.close.ewm(span=48, adjust=False, min_periods=48).mean() - 1),
+    "average": (
+        "close / ema(close, 48) - 1",
+        lambda d: d.close / d.close.ewm(span=48, adjust=False, min_periods=48, ignore_na=True).mean() - 1,
+    ),
     "together": (
         "ts_corr(returns, volume_ratio, 40)",
         lambda d: (d.close / d.close.shift(1) - 1).rolling(40).corr(d.volume / mean(d.volume, 20)),
     ),
 }
-
-
-def _linear(x: pd.Series, n: int) -> pd.Series:
-    weights = np.arange(1, n + 1) / (n * (n + 1) / 2)
-    return windowed(x, n, lambda part: part @ weights)
 
 
 def normalised(x: pd.Series, how: str, n: int) -> pd.Series:

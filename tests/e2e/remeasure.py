@@ -37,18 +37,18 @@ class Trip(NamedTuple):
 
 
 def trips_of(fills: Sequence[Fill], funding: Sequence[tuple[int, str, Decimal]], timeframe: int) -> list[Trip]:
-    """Closed round trips; a fill that turns a position is two, its fee shared by quantity. funding: (at, symbol, payment)."""
+    """Closed round trips; a fill that turns a position is two, its fee shared by quantity. funding: (settled at, symbol, payment)."""
     told: dict[str, list[tuple[int, int, Any]]] = defaultdict(list)
-    for fill in fills:
-        told[fill.symbol].append((fill.at, 0, fill))
     for at, symbol, payment in funding:
         told[symbol].append((at, 1, payment))
+    for fill in fills:
+        told[fill.symbol].append((fill.filled_ms, 2, fill))
     trips = []
     for events in told.values():
         held = cash = most = bought = paid = ZERO
         since = 0
         for _, kind, event in sorted(events, key=lambda told: told[:2]):
-            if kind:
+            if kind == 1:
                 cash -= event if held else ZERO
                 continue
             left = event.quantity

@@ -226,11 +226,11 @@ class Market:
             self.closed_ms = ms
         self.changes.append((ms, self.position))
 
-    def charge(self, settle_ms: int, rate: float) -> tuple[Decimal, Decimal] | None:
+    def charge(self, settle_ms: int, rate: float, mark: float) -> tuple[Decimal, Decimal] | None:
         """(position, payment) at a settlement: rate x position x mark, rounded up."""
         held = next((quantity for ms, quantity in reversed(self.changes) if ms < settle_ms), ZERO)
         if not held:
             return None
-        payment = (held * exact(self.mark) * exact(rate)).quantize(CENT, ROUND_CEILING)
+        payment = (held * exact(mark) * exact(rate)).quantize(CENT, ROUND_CEILING)
         self.funding += payment
         return held, payment

@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     take: Decimal | None = None
 
 
-class View(NamedTuple):
+class Wish(NamedTuple):
     """One decision: side +1, -1, 0."""
 
     side: int
@@ -66,7 +66,7 @@ class Account:
         values = [float(m.position) * m.mark for m in self.markets.values() if m.position]
         return sum(map(abs, values)), sum(values)
 
-    def close(self, at: int, views: Mapping[str, View]) -> None:
+    def close(self, at: int, views: Mapping[str, Wish]) -> None:
         """Limits, then the decision of each symbol that had a bar; cancellations count after all of them."""
         drops = self._hold_to_limits(at)
         self.gross = 0.0
@@ -106,7 +106,7 @@ class Account:
                 self._change(at, "ACTIVE", "daily_loss")
         return drops
 
-    def _decide(self, at: int, market: Market, view: View) -> list[tuple[Market, Order]]:
+    def _decide(self, at: int, market: Market, view: Wish) -> list[tuple[Market, Order]]:
         rules, waiting = self.trading, market.waiting()
         if waiting is not None:
             against = view.side == -waiting.sign
@@ -135,7 +135,7 @@ class Account:
     def _bars(self, since: int, at: int) -> int:
         return at // self.timeframe - since // self.timeframe
 
-    def _enter(self, at: int, market: Market, view: View) -> None:
+    def _enter(self, at: int, market: Market, view: Wish) -> None:
         if (market.symbol, "entry", view.side) in self.told:
             return
         if market.closed_ms is not None and self._bars(market.closed_ms, at) - 1 < self.trading["cool_down_bars"]:
@@ -143,7 +143,7 @@ class Account:
             return
         self._open(at, market, "entry", view)
 
-    def _exit(self, at: int, market: Market, held: int, view: View) -> None:
+    def _exit(self, at: int, market: Market, held: int, view: Wish) -> None:
         if (market.symbol, "exit", -held) in self.told:
             return
         if self.state == "HALTED":
@@ -151,7 +151,7 @@ class Account:
             return
         self._send(market, Asked(at, market.symbol, at, "exit", -held, "MARKET", abs(market.position), exact(view.price)))
 
-    def _open(self, at: int, market: Market, purpose: str, view: View) -> bool:
+    def _open(self, at: int, market: Market, purpose: str, view: Wish) -> bool:
         """An entry or a flip, if it may be; whether it was sent."""
         rules, sign, close = self.trading, view.side, exact(view.price)
         share = exact(float(rules["share"]))
