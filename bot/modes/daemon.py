@@ -7,7 +7,7 @@ what was written, and then the feeds take over.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from bot import plan as plans
 from bot.config import Config
 from bot.control import Commands
 from bot.errors import ConfigError
-from bot.events import Started
+from bot.events import Command, Started, Verb
 from bot.lock import Lock
 from bot.modes.again import rehearse
 from bot.modes.history import Market, read_market
@@ -100,13 +100,27 @@ async def demo(
         with Books(config, store, universe, plan, "demo", market.metrics, started_at=begin_at, fresh=True) as books:
             books.session.bus.watch(show)
             events = history.events(begin_at - (books.session.engine.program.warm_up + 1) * history.timeframe, None, market.others)
-            return await books.trade(_playback(events, speed, begin_at, store), minutes)
+            market_feed = _Playback(events, speed, begin_at)
+            return await books.trade((market_feed, Commands(store, clock=lambda: market_feed.reached)), minutes)
 
 
-def _playback(events: Iterable[Event], speed: float, begin_at: Millis, store: Path) -> tuple[Paced, Commands]:
-    """A market that plays back, and the operator, who speaks in its time: an order of today would never reach a bar of then."""
-    market = Paced(events, speed, name="synthetic market", origin=begin_at)
-    return market, Commands(store, clock=lambda: market.reached)
+class _Playback:
+    """A market that plays back, and then says stop."""
+
+    name = "synthetic market"
+
+    def __init__(self, events: Iterable[Event], speed: float, begin_at: Millis) -> None:
+        self._paced = Paced(events, speed, name=self.name, origin=begin_at)
+
+    @property
+    def reached(self) -> Millis:
+        """Its time: an order given today would never reach a bar of then."""
+        return self._paced.reached
+
+    async def stream(self) -> AsyncIterator[Event]:
+        async for event in self._paced.stream():
+            yield event
+        yield Command(at=self.reached, id=0, verb=Verb.STOP, reason="the market has ended")
 
 
 def _bundled(config: Config, folder: Path, seed: int) -> Market:
