@@ -57,8 +57,9 @@ format: .venv/.dev  ## ruff's fixes and layout
 docs: .venv/.dev  ## the generated pages: config.toml, docs/config.md, events.md, commands.md
 	@$(PY) -m docs.make
 
-bench: .venv/.warm  ## bars a second
+bench: .venv/.dev .venv/.warm  ## bars a second of a replay, and the factor machine beside pandas
 	@$(PY) -m bench.replay $(ARGS)
+	@$(PY) -m bench.factors
 
 soak: .venv/.warm  ## the demo for ten minutes at high speed: memory, and every decision again
 	@$(PY) -m bench.soak $(ARGS)

@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 TEN = {
-    "momentum": "momentum_4h", "reversal": "-zscore(close, 60)", "range": "(close - low_1d) / (high_1d - low_1d)", "rsi": "(rsi_14 - 50) / 50",
+    "momentum": "momentum_4h", "reversal": "-zscore(close, 60)", "range": "(close - low_1d) / (high_1d - low_1d)",
+    "rsi": "(rsi_14 - 50) / 50",
     "volume": "volume_zscore * sign(returns)", "trend": "ema(close, 60) / ema(close, 240) - 1", "corr": "ts_corr(close, volume, 120)",
     "decay": "decay_linear(returns, 30)", "rank": "ts_rank(close, 120) - 0.5", "shape": "(close - open) / (high - low)",
 }  # fmt: skip
