@@ -16,7 +16,7 @@ DAY: Millis = 24 * HOUR
 YEAR: Millis = 365 * DAY
 
 _UNITS: dict[str, Millis] = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-_SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
+_SPAN = re.compile(r"([0-9]+)(ms|s|m|h|d|w)")
 
 
 def now() -> Millis:
@@ -49,7 +49,7 @@ def millis(text: str) -> Millis:
     A time without a zone is UTC. Raises ValueError naming the text.
     """
     text = text.strip()
-    if re.fullmatch(r"\d{12,14}", text):
+    if re.fullmatch(r"[0-9]{12,14}", text):
         return int(text)
     try:
         when = datetime.fromisoformat(text)

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from bot.config import tables
-from bot.config.read import SHOWN, Problem, Reader, leaves
+from bot.config.read import SHOWN, Problem, Reader, leaves, names_secret
 from bot.config.rules import problems as misfits
 from bot.config.secrets import Secret, Secrets, read_secrets
 from bot.config.syntax import syntax_problem
@@ -26,7 +26,12 @@ from bot.errors import ConfigError
 __all__ = ["Config", "ConfigProblems", "Loaded", "Secret", "Secrets", "Span", "default_text", "load", "read_secrets", "schema", "tables"]
 
 ENVIRONMENT = "SLUICE__"
+DEEPEST = 32  # parts of a key
 LARGEST = 1 << 20  # bytes of a config file
+
+
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_DEEP = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:{_PART}){{{DEEPEST}}}")
 
 
 class ConfigProblems(ConfigError):
@@ -142,18 +147,24 @@ def schema() -> dict[str, Any]:
 
 def _text(file: FilePath) -> str:
     try:
-        raw = file.read_bytes()[: LARGEST + 1]
+        with file.open("rb") as stream:
+            raw = stream.read(LARGEST + 1)
     except OSError as error:
         said = {errno.ENOENT: "there is no such file; sluice init writes one", errno.EISDIR: "is a folder, not a file"}
         raise ConfigError(f"{file}: {said.get(error.errno or 0, error.strerror or str(error))}") from None
     if len(raw) > LARGEST:
         raise ConfigError(f"{file}: larger than {LARGEST >> 20} MiB, which no configuration is")
     try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         column = error.start - (before.rfind(b"\n") + 1) + 1
         raise ConfigProblems([f"{file}:{before.count(10) + 1}:{column}  not UTF-8; save the file as UTF-8"]) from None
+    deep = _DEEP.search(text)
+    if deep is not None:
+        place = _place(text, deep.start())
+        raise ConfigProblems([f"{file}:{place.line}:{place.column}  a key of more than {DEEPEST} parts: no setting lies so deep"])
+    return text
 
 
 def _parse(source: _Source) -> dict[str, Any]:
@@ -161,9 +172,21 @@ def _parse(source: _Source) -> dict[str, Any]:
         return tomllib.loads(source.text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         place, message, suggestion = syntax_problem(source.text, str(error))
-        raise ConfigProblems([_drawn(source, place, message, suggestion)]) from None
+        secret = names_secret(source.lines[place.line - 1].partition("=")[0]) if place.line <= len(source.lines) else False
+        if secret:
+            message, suggestion = "this line is no TOML, and secrets do not belong in this file: put them in the secrets file", ""
+        raise ConfigProblems([_drawn(source, place, message, suggestion, hide=secret)]) from None
     except RecursionError:
         raise ConfigError(f"{source.name}: nested too deeply") from None
+    except ValueError as error:  # Python reads no whole number of thousands of digits
+        long = re.search(r"[0-9_]{1000,}", source.text)
+        if long is None:
+            raise ConfigError(f"{source.name}: {error}") from None
+        raise ConfigProblems([_drawn(source, _place(source.text, long.start()), "no setting is a number of so many digits", "")]) from None
+
+
+def _place(text: str, at: int) -> Place:
+    return Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at), 1)
 
 
 def _cased(part: str) -> str:
@@ -240,7 +263,7 @@ def _did_you_mean(suggestion: str, on: str = "value") -> str:
 def _drawn(source: _Source, place: Place, message: str, suggestion: str, on: str = "value", hide: bool = False) -> str:
     line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
     if hide:
-        line = re.sub(r"=.*", "= ***", line)
+        line = re.sub(r"([=:]).*", r"\1 ***", line)
     start = max(0, place.column - 100)
     shown = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in line[start : start + 160])
     label = f"{place.line:>5} | "

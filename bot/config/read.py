@@ -221,10 +221,15 @@ class Reader:
         return number if kind is Decimal else kind(number)
 
 
+def names_secret(key: str) -> bool:
+    """Whether a key is what people call keys and passwords."""
+    return _SECRET.search(key.strip().strip("\"'")) is not None
+
+
 def unknown_key(root: type[msgspec.Struct], path: Path, key: str, known: Mapping[str, Field]) -> Problem:
     """The refusal of a key that is none: a secret in the wrong place, a misspelling, or a key of another table."""
     here = (*path, key)
-    if _SECRET.search(key):
+    if names_secret(key):
         return Problem(
             here, "key", "secrets do not belong in this file: put them in the environment or in the secrets file (account.secrets, 0600)"
         )

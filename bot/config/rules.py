@@ -7,7 +7,7 @@ from bot.config.read import Problem
 from bot.config.suggest import closest
 from bot.config.tables import Config, SignalWeights
 from bot.config.values import Span, written
-from feeds.times import span_text
+from feeds.times import DAY, MINUTE, span_text
 
 
 class Rule(NamedTuple):
@@ -47,6 +47,9 @@ def _overrides(config: Config) -> Iterator[Problem]:
 def _timeframe(config: Config) -> Iterator[Problem]:
     if config.exchange.timeframe % 60_000:
         yield _problem("exchange.timeframe", "a bar is a whole number of minutes", '"1m"')
+    elif DAY % config.exchange.timeframe:
+        near = next(n for n in range(min(config.exchange.timeframe, DAY) // MINUTE, 0, -1) if DAY // MINUTE % n == 0)
+        yield _problem("exchange.timeframe", "bars divide a day into equal parts", written(Span(near * MINUTE)))
     elif config.exchange.late >= config.exchange.timeframe:
         yield _problem("exchange.late", f"a bar close cannot wait longer than a bar of {config.exchange.timeframe}", '"20s"')
 

@@ -77,7 +77,10 @@ def span_meant(raw: str) -> str:
 
 def number_meant(raw: object, whole: bool) -> str:
     """3% -> 0.03; "0.5" -> 0.5; 10 bps -> 10."""
-    text = str(raw).strip().replace(",", "").replace("_", "")
+    text = str(raw).strip()
+    if re.fullmatch(r"[+-]?(\d+,\d{1,2}|\d+,\d{4,}|0,\d+)(\s*%)?", text):
+        text = text.replace(",", ".")  # not between thousands
+    text = text.replace(",", "").replace("_", "")
     percent = re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*%", text)
     if percent:
         return f"{(Decimal(percent[1]) / 100).normalize():f}"

@@ -26,7 +26,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         "BTCUSDT", "ETHUSDT", "SOLUSDT",
     )  # fmt: skip
     timeframe: Annotated[
-        Span, note("Length of a bar: 1m 3m 5m 15m 30m 1h 2h 4h 6h 12h 1d on Bybit; any whole number of minutes in a replay", least=60_000)
+        Span, note("Length of a bar: 1m 3m 5m 15m 30m 1h 2h 4h 6h 12h 1d on Bybit; in a replay any that divides a day", least=60_000)
     ] = Span("1m")
     rest: Annotated[str, note("Address of the REST interface; empty: that of the mode", shape=r"(https?://[^\s/@]+/?)?")] = ""
     stream: Annotated[str, note("Address of the WebSocket interface; empty: that of the mode", shape=r"(wss?://[^\s/@]+/?)?")] = ""
@@ -227,14 +227,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Whose money."""
 
     name: Annotated[str, note("Name of the account; live asks for it to be typed", shape=r"[A-Za-z0-9_.-]{0,64}")] = "paper"
-    cash: Annotated[Decimal, note("What a new replay or paper run begins with", "USDT", above=0)] = Decimal(10_000)
+    cash: Annotated[Decimal, note("What a new replay or paper run begins with", "USDT", above=0, most=1_000_000_000_000)] = Decimal(10_000)
     secrets: Annotated[str, note("File of keys, readable by its owner alone (0600); the environment comes first")] = ".sluice/secrets.env"
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True):
     """Where the books are."""
 
-    path: Annotated[str, note("SQLite file of paper and live")] = ".sluice/sluice.db"
+    path: Annotated[str, note("SQLite file of paper and live", shape=r"[^\0]+")] = ".sluice/sluice.db"
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):

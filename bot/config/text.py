@@ -5,6 +5,7 @@ It reads only what is needed to find places, and is lenient: what is no TOML at 
 
 import bisect
 import contextlib
+import json
 import re
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ class Scan(NamedTuple):
 def scan(text: str) -> Scan:
     """The places in a TOML text; stops where it can make no sense of it."""
     scanner = _Scanner(text)
-    with contextlib.suppress(_Lost):
+    with contextlib.suppress(_Lost, RecursionError):
         scanner.document()
     return Scan(scanner.found, scanner.twice)
 
@@ -84,6 +85,7 @@ class _Scanner:
         path: Path = tuple(name for name, _ in keys)
         if many:
             number = self._arrays[path] = self._arrays.get(path, -1) + 1
+            self.found.setdefault(path, Found(keys[-1][1], keys[-1][1]))
             path = (*path, number)
         self._note(path, Found(keys[-1][1], keys[-1][1]))
         return path
@@ -108,7 +110,7 @@ class _Scanner:
             if bare is None:
                 raise _Lost
             self.at = bare.end()
-            keys.append((bare[0][1:-1] if quoted else bare[0], self._place(bare.start(), bare.end())))
+            keys.append((_named(quoted[0]) if quoted else bare[0], self._place(bare.start(), bare.end())))
             dot = _DOT.match(self.text, self.at)
             if dot is None:
                 return keys
@@ -186,6 +188,14 @@ class _Scanner:
         match = pattern.match(self.text, self.at)
         assert match is not None
         self.at = match.end()
+
+
+def _named(quoted: str) -> str:
+    """The key that stands in quotes."""
+    try:
+        return str(json.loads(quoted)) if quoted[0] == '"' else quoted[1:-1]
+    except ValueError:  # TOML knows escapes that JSON does not
+        return quoted[1:-1]
 
 
 def dotted(path: Path) -> str:

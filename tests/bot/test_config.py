@@ -85,6 +85,12 @@ BROKEN = [
     Broken("[execution]\nlatency = 100\n", 2, 1, "unknown key", '"latency_ms"'),
     Broken("max_gross = 0.5\n", 1, 1, "unknown key", '"risk.max_gross"'),
     Broken('[feeds.news]\nurls = ["https://a.example/rss", "b.example/rss"]\n', 2, 34, "not an address", '"https://b.example/rss"'),
+    Broken("[risk]\nmax_gross = 0,6\n", 2, 13, "no TOML value", "0.6"),
+    Broken('[exchange]\ntimeframe = "7m"\n', 2, 13, "divide a day", '"6m"'),
+    Broken('[exchange]\ntimeframe = "2d"\n', 2, 13, "divide a day", '"1d"'),
+    Broken('[exchange]\ntimeframe = "\u0661m"\n', 2, 13, "not a duration", '"1m"'),
+    Broken('[account]\n"caf\\u00e9" = 1\n', 2, 1, "unknown key", ""),
+    Broken('[store]\npath = ""\n', 2, 8, "does not fit", ""),
 ]  # fmt: skip
 
 
@@ -188,6 +194,37 @@ def test_a_secret_in_the_config_is_refused_with_advice_and_not_shown(name: str, 
     assert "config.toml:2:1" in problem
     assert "secrets file" in problem
     assert "CANARY" not in problem
+
+
+@pytest.mark.parametrize("line", ["API_KEY = CANARY", 'password = "CANARY', "secret: CANARY", "'api_secret' = CANARY CANARY"])
+def test_a_secret_in_a_line_that_is_no_toml_is_not_shown_either(line: str, tmp_path: Path) -> None:
+    (said,) = refusal(tmp_path, f"[account]\n{line}\n")
+    assert "CANARY" not in said and "secrets do not belong" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("[account]\ncash = 1e400\n", "2:8", "at most"),
+        ("[account]\ncash = " + "9" * 5_000 + "\n", "2:8", "so many digits"),
+        ("[account]\n" + "a." * 20_000 + "b = 1\n", "2:1", "more than 32 parts"),
+        ("[[risk]]\nmax_gross = 1\n", "1:3", "not a table"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_monstrous_settings_are_refused_at_their_place_and_quickly(text: str, place: str, says: str, tmp_path: Path) -> None:
+    (said,) = refusal(tmp_path, text)
+    assert f"config.toml:{place}  " in said and says in said
+    assert len(said) < 1_000
+
+
+def test_a_file_without_an_end_and_one_nested_without_end_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        load("/dev/zero", env={})
+    path = tmp_path / "config.toml"
+    path.write_text("x=" + "[" * 5_000 + "]" * 5_000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load(path, env={})
 
 
 def test_an_address_with_a_password_is_refused_and_not_shown(tmp_path: Path) -> None:
