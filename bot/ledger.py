@@ -189,7 +189,7 @@ class Ledger:
         if stop <= start:
             return
         if self.held:
-            self.high = max(self.high, float(self.equity_rows(bars, start, stop).max()))
+            self.high = max(self.high, self._highest(bars, start, stop))
         self.timeframe = bars.timeframe
         end_ms = bars.close_ms(stop - 1)
         last = bars.values[stop - 1, CLOSE]
@@ -204,6 +204,17 @@ class Ledger:
             self.marks[i] = float(bars.values[row, CLOSE, i])
             self.marked_ms[i] = bars.close_ms(row)
             self.newest_ms = max(self.newest_ms, self.marked_ms[i])
+
+    def _highest(self, bars: Bars, start: int, stop: int) -> float:
+        """The highest of equity_rows; of one position it is that at its best close, since rounding keeps the order."""
+        if len(self.held) > 1:
+            return float(self.equity_rows(bars, start, stop).max())
+        i = self.held[0]
+        closes, quantity = bars.values[start:stop, CLOSE, i], self.quantities[i]
+        best = float(np.fmax.reduce(closes) if quantity > 0 else np.fmin.reduce(closes))
+        if closes[0] != closes[0]:  # before the first known close it stands at its mark
+            best = max(best, self.marks[i]) if quantity > 0 else min(best, self.marks[i])
+        return self.cashflow_float + quantity * (best if best == best else self.marks[i])
 
     def equity_rows(self, bars: Bars, start: int, stop: int) -> Array:
         """float64[stop - start]: closing equity of each row with the present positions, marks carried over missing bars."""

@@ -25,7 +25,7 @@ from bot.events import (
 )
 from bot.ledger import Ledger
 from bot.orders import OpenOrders, link_id
-from feeds.bars import Bars
+from feeds.bars import CLOSE, Array, Bars
 from feeds.events import Event, Tick
 from feeds.instruments import Instrument, exact
 from feeds.times import DAY, Millis
@@ -62,6 +62,8 @@ class Risk:
         self._gross, self._gross_key = 0.0, (NEVER, NEVER)
         self._ceilings, self._counts = Ceilings(limits), Counts(limits)
         self._obeyed: set[int] = set()
+        self._extremes: tuple[list[float], list[float]] = ([], [])
+        self._extremes_of: Array | None = None
 
     def approve(self, draft: Draft) -> OrderRequest | Refusal:
         """The order with its id, taken into the book of open orders; or why not. `passed` and `denied` tell the checks."""
@@ -150,6 +152,8 @@ class Risk:
         stop = min(stop, max(start, new_day))
         if self.state is TradingState.HALTED or (not self.ledger.held and self._checked == self.ledger.revision):
             return stop
+        if self._is_safe_throughout(bars):
+            return stop
         size = 64
         while True:
             end = min(stop, start + size)
@@ -157,6 +161,23 @@ class Risk:
             if row < end or end == stop:
                 return row
             size *= 4
+
+    def _is_safe_throughout(self, bars: Bars) -> bool:
+        """Even if every position fell from its best close of all these bars to its worst no limit is hit."""
+        if self._extremes_of is not bars.values:
+            closes = bars.values[:, CLOSE]
+            self._extremes, self._extremes_of = (np.fmin.reduce(closes).tolist(), np.fmax.reduce(closes).tolist()), bars.values
+        ledger = self.ledger
+        worst = best = ledger.cashflow_float
+        for i in ledger.held:
+            quantity, mark = ledger.quantities[i], ledger.marks[i]
+            # fmin and fmax leave a symbol without any bar at NaN: it stays at its mark
+            low, high = min(mark, self._extremes[0][i]), max(mark, self._extremes[1][i])
+            worst += quantity * (low if quantity > 0 else high)
+            best += quantity * (high if quantity > 0 else low)
+        if not worst > max(self.peak, ledger.high, best) * self._keep_of_peak:
+            return False
+        return self.state is not TradingState.ACTIVE or worst > self.day_start * self._keep_of_day
 
     def _trip_in(self, bars: Bars, start: int, end: int) -> int:
         equity = self.ledger.equity_rows(bars, start, end)

@@ -41,16 +41,27 @@ class Fills(msgspec.Struct, frozen=True):
 
 
 class _Bar:
-    """One bar being worked through: `room` is the quantity that may still trade (None: the volume is not known)."""
+    """One bar being worked through."""
 
-    __slots__ = ("candle", "inside", "instrument", "out", "queue", "room")
+    __slots__ = ("_room", "candle", "inside", "instrument", "out", "queue", "share")
 
     def __init__(self, candle: Candle, instrument: Instrument, share: Decimal, queue: list[Working], out: list[Event]) -> None:
         self.candle, self.instrument, self.queue, self.out = candle, instrument, queue, out
         self.inside = False
-        self.room: Decimal | None = None
-        if candle.volume == candle.volume:
-            self.room = room(candle.volume, share, instrument.lot)
+        self.share = share
+        self._room: Decimal | None = None
+
+    @property
+    def room(self) -> Decimal | None:
+        """The quantity that may still trade (None: the volume is not known); most bars are never asked."""
+        if self._room is None and self.candle.volume == self.candle.volume:
+            self._room = room(self.candle.volume, self.share, self.instrument.lot)
+        return self._room
+
+    def take(self, quantity: Decimal) -> None:
+        """So much was traded."""
+        if self._room is not None:
+            self._room -= quantity
 
 
 class SimulatedExecutor:
@@ -160,16 +171,20 @@ class SimulatedExecutor:
         if self._is_liquidated_first(bar):
             self._liquidate(bar)
             return
-        for wanted in (_is_protection, _is_entry, _is_attached_inside, _is_target):
-            for order in list(bar.queue):
-                if not order.dead and wanted(order):
-                    touch = touch_inside(order, candle)
-                    if touch is not None:
-                        self._fill(bar, order, touch)
+        if any(not order.dead and touch_inside(order, candle) is not None for order in bar.queue):
+            self._meet_inside(bar)
         if self.account.liquidation_price(candle) is not None:
             self._liquidate(bar)
         for order in bar.queue:
             order.inside = False
+
+    def _meet_inside(self, bar: _Bar) -> None:
+        for wanted in (_is_protection, _is_entry, _is_attached_inside, _is_target):
+            for order in list(bar.queue):
+                if not order.dead and wanted(order):
+                    touch = touch_inside(order, bar.candle)
+                    if touch is not None:
+                        self._fill(bar, order, touch)
 
     def _meet_open(self, bar: _Bar, order: Working) -> None:
         if order.type is OrderType.LIMIT:
@@ -211,8 +226,7 @@ class SimulatedExecutor:
         quantity = wanted if bar.room is None else min(wanted, bar.room)
         if quantity <= 0:
             return
-        if bar.room is not None:
-            bar.room -= quantity
+        bar.take(quantity)
         price = self._price(bar, order, touch, quantity)
         self._book(bar, order, touch.ms, price, quantity, touch.maker)
         order.filled += quantity
