@@ -166,6 +166,7 @@ class Ran(NamedTuple):
     """A run and the same again: what the product said, and what came out here."""
 
     case: Case
+    folder: Path
     settings: dict[str, Any]
     result: ReplayResult
     reader: Reader
@@ -204,7 +205,7 @@ def rerun(name: str, shared_data: Path, folder: Path) -> Iterator[Ran]:
     settings = _settings(text)
     views = {symbol: views_of(raw, symbol, settings["strategy"]) for symbol in case.symbols}
     with Reader.open(folder / "run.db") as reader:
-        yield Ran(case, settings, result, reader, decisions, raw, views, *_trade(case, settings, raw, decisions))
+        yield Ran(case, folder, settings, result, reader, decisions, raw, views, *_trade(case, settings, raw, decisions))
 
 
 def _config_text(case: Case) -> str:

@@ -4,6 +4,10 @@ Everything on the other side stands in recompute.py, retrade.py, resettle.py and
 raw files, no line of the product.
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +25,7 @@ from tests.e2e.resettle import ZERO, Fill
 from tests.e2e.retrade import Asked
 
 NEAR = 1e-9
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -185,6 +190,29 @@ def test_the_document_adds_up(ran: Ran) -> None:
     bars = sum(int(frame.close.iloc[_span(ran)].notna().sum()) for symbol, frame in ran.raw.bars.items())
     assert (result.bars, result.decisions) == (bars, len(_decided(ran)) * len(ran.case.symbols))
     assert result.metrics["num_periods"] == len(ran.raw.closes[_span(ran)])
+
+
+@pytest.mark.parametrize("ran", ["holes"], indirect=True)
+def test_the_command_prints_the_same_document(ran: Ran, shared_data: Path) -> None:
+    command = [
+        sys.executable, "-m", "bot", "replay", "--json", "--config", str(ran.folder / "config.toml"), "--timeframe", "1h",
+        "--candles", str(ran.folder / "candles"), "--symbols", ",".join(ran.case.symbols), "--news", str(ran.folder / "news.parquet"),
+        "--funding", str(shared_data / "derivs/funding_rates.parquet"), "--metrics", str(shared_data / "onchain/coinmetrics_daily.parquet"),
+        "--from", ran.case.start, "--to", ran.case.stop,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "3"}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    printed, mine = (json.loads(text, parse_float=Decimal) for text in (done.stdout, encoder.encode(ran.result)))
+    for name in ("run", "seconds", "bars_per_second", "warnings"):  # the run is named by its arguments too, paths included
+        printed.pop(name)
+        mine.pop(name)
+    assert printed == mine
+    money = {name: Decimal(printed[name]) for name in ("equity_start", "equity_end", "fees", "funding")}
+    trades = sum(market.realised for market in ran.account.markets.values())
+    open_ = sum((m.position * Decimal(repr(m.mark)) - m.cost for m in ran.account.markets.values() if m.position), ZERO)
+    gained = money["equity_end"] - money["equity_start"]
+    assert abs(gained - (trades + open_ - money["fees"] - money["funding"])) < Decimal("1e-15") * money["equity_start"]
 
 
 def test_every_metric(ran: Ran) -> None:
