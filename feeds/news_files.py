@@ -6,6 +6,7 @@ with only a date at the end of that day (UTC).
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +50,8 @@ class NewsFile:
 
     symbols  the traded ones: a story is about those that its `symbols` column or else its title names, or else about the market
 
+    since    stories known before this instant are passed over: set it where they cannot count any more
+
     `dropped` counts stories without a title, `repeats` those told again under the same id (kept once, the first).
     Raises BadData with file, row and column, or the shapes that are accepted.
     """
@@ -59,6 +62,7 @@ class NewsFile:
     def __init__(self, paths: Iterable[str | Path], symbols: Sequence[str] = ()) -> None:
         self.dropped = 0
         self.repeats = 0
+        self.since = 0
         self.warnings: list[str] = []
         self._symbols = tuple(symbols)
         stories = [story for path in find_files(paths) for story in self._read(path)]
@@ -74,7 +78,7 @@ class NewsFile:
 
     def events(self) -> Iterator[News]:
         """Every story by the time it could be known."""
-        for story in self._stories:
+        for story in self._stories[bisect_left(self._stories, self.since, key=lambda story: story.at) :]:
             yield News(
                 at=story.at,
                 id=story.id,

@@ -65,6 +65,9 @@ def replay(
         session = build(config, universe, plan, row.id, journal.write)
         session.begin(since)
         first = since - (session.engine.program.warm_up + 1) * history.timeframe
+        for feed in market.others:
+            if isinstance(feed, NewsFile):
+                feed.since = first - int(config.strategy.windows.story)
         done, total = 0, _rows(history, first, stop)
 
         def advance(rows: int) -> None:

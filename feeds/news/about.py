@@ -185,7 +185,10 @@ def symbols_in(title: str, universe: Sequence[str]) -> tuple[str, ...]:
     """The symbols of `universe`, in its order, that a headline names; empty where it is about the market at large."""
     traded, phrases, firsts = _universe(tuple(universe))
     tokens = _WORD.findall(title)
-    read = _Title(tokens, [token.lower() for token in tokens], _shouted(tokens))
+    lower = [token.lower() for token in tokens]
+    if firsts.isdisjoint(lower):
+        return ()
+    read = _Title(tokens, lower, _shouted(tokens))
     found: set[str] = set()
     at = 0
     while at < len(tokens):
