@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             import traceback
 
             traceback.print_exception(error, file=sys.stderr)
-        return _fail(words, *_explained(error))
+        return _fail(words, *_explained(error), answered=getattr(error, "answered", False))
 
 
 def _flushed(code: int) -> int:
@@ -159,6 +159,13 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
 
     if isinstance(error, FeedError):
         return kind, 5 if isinstance(error, Unreachable) else 4, str(error)
+    sqlite = sys.modules.get("sqlite3")  # who read a store has imported it
+    if (
+        sqlite is not None
+        and isinstance(error, sqlite.DatabaseError)
+        and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite.SQLITE_CORRUPT
+    ):
+        return kind, 8, f"the store is damaged: {error}; restore it from a backup.  sluice doctor looks at it"
     strategies = sys.modules.get("strategies.errors")  # who raised a FactorError has imported it
     if strategies is not None and isinstance(error, strategies.FactorError):
         from bot.commands.factor import refusal
@@ -167,14 +174,14 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
     return kind, 1, f"unexpected {kind}: {error}.  This is a fault in Sluice; the same command with -v shows where."
 
 
-def _fail(words: Sequence[str], kind: str, code: int, message: str) -> int:
-    """Say it once to people, and once more as the document that `--json` promises."""
+def _fail(words: Sequence[str], kind: str, code: int, message: str, answered: bool = False) -> int:
+    """Say it once to people, and once more as the document that `--json` promises, unless that is there already."""
     try:
         from bot.render import json_text, plain
 
         text = "\n".join(plain(line, 1000) for line in message.splitlines())
         print(text if kind in PLACED else f"sluice: {text}", file=sys.stderr, flush=True)
-        if "--json" in words:
+        if "--json" in words and not answered:
             print(json_text({"error": {"kind": kind, "message": text, "exit_code": code}}), flush=True)
     except BrokenPipeError:
         _unread()

@@ -14,9 +14,10 @@ SluiceError             one clear message: cause, object, next step
 
 
 class SluiceError(Exception):
-    """The message names the cause, the object and the next step."""
+    """The message names the cause, the object and the next step. `answered`: the document of `--json` is on stdout already."""
 
     exit_code = 1
+    answered = False
 
 
 class UsageError(SluiceError):
@@ -45,6 +46,10 @@ class RefusedByRisk(SluiceError):
 
 class CheckFailed(SluiceError):
     exit_code = 8
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class InvariantBroken(SluiceError):

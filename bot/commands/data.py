@@ -62,7 +62,8 @@ def import_(
     lines += ["", f"Next: sluice replay --candles {place / 'candles' / times.span_text(done.history.timeframe)}"]
     out.answer(document, lines)
     if conflicts:
-        raise CheckFailed(f"{len(conflicts)} bars came again with other numbers; what was stored first is kept in {place}")
+        said = f"{len(conflicts)} bars came again with other numbers; what was stored first is kept in {place}"
+        raise CheckFailed(said, answered=as_json)
 
 
 @data.command(name="list", cls=options.Command, examples=("sluice data list", "sluice data list --archive data/archive --json"))
@@ -111,7 +112,7 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
     cls=options.Command, examples=("sluice data synth market/", "sluice data synth market/ --seed 11 --days 90 --symbols BTCUSDT,XRPUSDT")
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="The same seed gives the same market.")
+@click.option("--seed", type=options.SEED, metavar="N", default=7, show_default=True, help="The same seed gives the same market.")
 @click.option("--days", type=click.IntRange(1, 3_660), default=21, show_default=True, help="Length of the history.")
 @click.option("--symbols", cls=options.Many, metavar="A,B", help="Which symbols.  [default: BTCUSDT,ETHUSDT,SOLUSDT]")
 @click.option("--timeframe", type=options.Span(), default=times.MINUTE, metavar="1m", help="Bar length.  [default: 1m]")

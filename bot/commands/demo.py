@@ -11,7 +11,7 @@ from bot.render import Out
 @click.command(cls=options.Command, examples=("sluice demo", "sluice demo --speed 600 --minutes 2 --seed 7"))
 @click.option("--speed", type=options.POSITIVE, metavar="X", help="How much faster than the clock.  [default: [demo] speed, 60]")
 @click.option("--minutes", type=options.POSITIVE, metavar="N", help="End after so many minutes of yours.  [default: at the end]")
-@click.option("--seed", type=int, default=None, metavar="N", help="Which market.  [default: [demo] seed]")
+@click.option("--seed", type=options.SEED, default=None, metavar="N", help="Which market.  [default: [demo] seed]")
 @options.config_option
 @options.store_option
 @click.option("--no-web", is_flag=True, hidden=True, help="Without the dashboard.")

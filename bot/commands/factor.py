@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from strategies.factors.check import Unit
 
 
+LARGEST = 1 << 20  # bytes of a file of factors
+
+
 class Formula(options.Command):
     """A command whose argument may begin with a minus sign, as factors often do."""
 
@@ -63,7 +66,7 @@ def factors(text: str) -> dict[str, str]:
     if not _is_file(file):
         return {"factor": text}
     found: dict[str, str] = {}
-    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, raw in enumerate(_text(file).splitlines(), 1):
         line = raw.split("#", 1)[0].strip()
         name, equals, rest = line.partition("=")
         if equals and name.strip().isidentifier() and not rest.startswith("="):
@@ -73,6 +76,18 @@ def factors(text: str) -> dict[str, str]:
     if not found:
         raise ConfigError(f"{file}: there is no factor in it.  Write one a line: name = text")
     return found
+
+
+def _text(file: Path) -> str:
+    with file.open("rb") as stream:
+        raw = stream.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise ConfigError(f"{file}: larger than {LARGEST >> 20} MiB, which no list of factors is.  Write one a line: name = text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}:{line}: not UTF-8, so no list of factors.  Save the file as UTF-8") from None
 
 
 def vocabulary(metrics: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,7 @@ import click
 from feeds import times
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
+SEED = click.IntRange(0, 2**63 - 1)  # what a store can keep
 F = TypeVar("F", bound=Callable[..., Any])  # Any: decorators keep whatever signature the command has
 
 

@@ -30,7 +30,7 @@ FILES = ("candles", "funding", "metrics", "news")
 @click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="First instant that is not replayed, UTC.")
 @options.config_option
 @click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="Keep the run in this database.  [default: in memory]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run.")
+@click.option("--seed", type=options.SEED, metavar="N", default=0, show_default=True, help="Seed of the run.")
 @click.option("--step", is_flag=True, help="Settle every bar, also where nothing can happen: slow, for checking.")
 @click.option("--block", type=click.IntRange(1, 1_000_000), metavar="N", help="Bars a block: speed, and nothing else.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write the report as one HTML file.")

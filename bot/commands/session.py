@@ -31,6 +31,9 @@ def conduct(work: Coroutine[Any, Any, Any], watch: Watch, out: Out, store: Path)
     try:
         with logs.to_file(store.with_suffix(".log")), watch:
             result = until_stopped(work)
+    except OSError:  # of the log file or the store, before the work began
+        work.close()
+        raise
     except Interrupted as end:
         tally = watch.tally
         out.say(f"{end}: {tally.bars:,} bars, {tally.decisions:,} decisions, {tally.fills} fills, equity {money(tally.equity)}")
@@ -61,9 +64,9 @@ async def _guarded(work: Coroutine[Any, Any, T]) -> T:  # Any: as above
     assert task is not None
 
     def hear(number: signal.Signals) -> None:
-        if heard:
-            raise KeyboardInterrupt
         heard.append(number)
+        if len(heard) > 1:
+            raise KeyboardInterrupt
         task.cancel()
 
     if threading.current_thread() is threading.main_thread():
@@ -72,7 +75,7 @@ async def _guarded(work: Coroutine[Any, Any, T]) -> T:  # Any: as above
     try:
         return await work
     except asyncio.CancelledError:
-        if not heard:
+        if len(heard) != 1:  # cut short: nobody is left to hear how it ended
             raise
         task.uncancel()
         raise Interrupted(heard[0]) from None

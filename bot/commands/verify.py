@@ -32,5 +32,6 @@ def verify(run_name: str, config_file: Path | None, store_file: Path | None, as_
     if result.chain != WHOLE:
         wrong.append(f"the chain of its decisions is {result.chain}: rows were changed after they were written")
     if wrong:
-        raise CheckFailed(f"{'; '.join(wrong)}.  Was it recorded by another version?  sluice runs --json has the versions")
+        text = f"{'; '.join(wrong)}.  Was it recorded by another version?  sluice runs --json has the versions"
+        raise CheckFailed(text, answered=as_json)
     out.say(f"run {result.run}: {result.checked:,} decisions and fills, every digest equal, chain whole")

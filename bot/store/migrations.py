@@ -6,7 +6,7 @@ Amounts of money are TEXT (a Decimal keeps every digit); evidence is REAL, and N
 import sqlite3
 from typing import NamedTuple
 
-from bot.errors import CheckFailed, ConfigError
+from bot.errors import CheckFailed, ConfigError, SluiceError
 
 
 class Step(NamedTuple):
@@ -127,9 +127,7 @@ def level(conn: sqlite3.Connection, schema: Schema, path: str) -> int:
     except sqlite3.OperationalError as error:
         raise ConfigError(f"{path} cannot be read: {error}; check its owner and its mode") from error
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
-            raise _damaged(path, str(error)) from error
-        raise ConfigError(f"{path} is not a Sluice store: {error}; name another file") from error
+        raise unusable(error, path) from error
     if mark == 0 and taken == 0 and tables == 0:
         return 0
     if mark != schema.mark:
@@ -172,6 +170,13 @@ def migrate(conn: sqlite3.Connection, schema: Schema, *, record: bool) -> None:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def unusable(error: sqlite3.DatabaseError, path: str) -> SluiceError:
+    """What SQLite means when it cannot make sense of a file: it is damaged, or no database at all."""
+    if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+        return _damaged(path, str(error))
+    return ConfigError(f"{path} is not a Sluice store: {error}; name another file")
 
 
 def _damaged(path: str, what: str) -> CheckFailed:

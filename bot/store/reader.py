@@ -14,7 +14,7 @@ from bot.events import TradingState
 from bot.lock import running
 from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
 from bot.store import books, chain, rows
-from bot.store.migrations import LEDGER, level
+from bot.store.migrations import LEDGER, level, unusable
 from bot.store.payload import event_of
 from bot.store.store import BUSY_MS, MEMORY, Store
 from bot.store.why import Span, why_not
@@ -274,6 +274,8 @@ def _connect(file: Path) -> sqlite3.Connection:
             conn = _try(f"{file.as_uri()}?mode=ro&immutable=1")
         except sqlite3.OperationalError as again:
             raise ConfigError(f"{file} cannot be read: {again}; check its owner and its mode") from again
+    except sqlite3.DatabaseError as error:
+        raise unusable(error, str(file)) from error
     return conn
 
 
@@ -282,9 +284,7 @@ def _try(uri: str) -> sqlite3.Connection:
     try:
         conn.execute("PRAGMA query_only = ON")
         conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError as error:
+    except sqlite3.DatabaseError:
         conn.close()
-        if not isinstance(error, sqlite3.OperationalError):
-            raise ConfigError(f"{uri} is not a Sluice store: {error}; name another file") from error
         raise
     return conn

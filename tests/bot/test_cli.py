@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -92,6 +93,21 @@ def test_with_json_a_failure_is_one_document_too(raising, capsys) -> None:  # ty
     assert main(["runs", "--json"]) == 3
     document = json.loads(capsys.readouterr().out)
     assert document == {"error": {"kind": "NotFound", "message": "there is no run R-1.  sluice runs lists them", "exit_code": 3}}
+
+
+def test_what_was_answered_already_is_not_answered_twice(raising, capsys) -> None:  # type: ignore[no-untyped-def]
+    raising(errors.CheckFailed("2 digests differ", answered=True))
+    assert main(["runs", "--json"]) == 8
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "sluice: 2 digests differ\n")
+
+
+def test_a_store_that_is_found_damaged_on_the_way_is_a_failed_check(raising, capsys) -> None:  # type: ignore[no-untyped-def]
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    raising(error)
+    assert main(["runs"]) == 8
+    assert "the store is damaged" in capsys.readouterr().err
 
 
 def test_an_error_cannot_carry_an_escape_sequence_to_the_terminal(raising, capsys) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 """What a running session shows, from its events alone."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from bot import modes
+from bot.commands import session
 from bot.commands.live import Tally, Watch
 from bot.errors import AlreadyRunning
 from bot.events import FundingPaid, OrderSide, Purpose, Started, StateChanged, TradingState
@@ -170,6 +172,21 @@ def test_a_signal_ends_the_session_cleanly(fake, capsys, number: signal.Signals,
     assert (found, err, asked["cleaned"]) == (code, "", True)
     assert f"stopped by {number.name}: 1 bars, 1 decisions, 1 fills" in out
     assert "Next: sluice explain" in out
+
+
+def test_a_second_signal_cuts_the_end_short_without_a_complaint(caplog) -> None:  # type: ignore[no-untyped-def]
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        session.until_stopped(work())
+    gc.collect()
+    assert caplog.text == ""
 
 
 def test_an_interrupted_session_still_gives_its_document(fake, capsys) -> None:  # type: ignore[no-untyped-def]

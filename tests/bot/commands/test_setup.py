@@ -248,3 +248,16 @@ def test_a_command_that_is_obeyed_says_what_it_came_to(capsys, tmp_path: Path) -
         said = document(capsys, "halt", "--flatten", "--store", store, "--reason", "enough")
         bot.join()
     assert (said["verb"], said["flatten"], said["cancel"], said["reason"], said["outcome"]) == ("halt", True, False, "enough", "obeyed")
+
+
+def test_a_file_that_holds_no_text_is_no_list_of_factors(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "alpha.txt").write_bytes(b"close\nhigh - \xff\n")
+    code, out, err = run(capsys, "factor", "parse", "alpha.txt")
+    assert (code, out) == (4, "")
+    assert err.startswith("sluice: alpha.txt:2: not UTF-8")
+
+
+@pytest.mark.parametrize("seed", ["-1", "9" * 25])
+def test_a_seed_that_no_store_can_keep_is_refused(capsys, seed: str) -> None:  # type: ignore[no-untyped-def]
+    for command in (["replay", "--candles", "a"], ["demo"], ["data", "synth", "m"]):
+        assert run(capsys, *command, "--seed", seed)[0] == 2

@@ -1,6 +1,7 @@
 """The books as they are read: found by name, filtered, counted, added up, and never written."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.errors import ConfigError, NotFound
+from bot.errors import CheckFailed, ConfigError, NotFound
 from bot.events import Denial, Fill, FundingPaid, OrderSide, StateChanged, Status, TradingState
 from bot.lock import Lock
 from bot.store.books import positions, profits
@@ -110,6 +111,14 @@ def test_file_that_is_no_store_is_refused(tmp_path: Path, content: bytes, says: 
     path = tmp_path / "bot.db"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=says):
+        Reader.open(path)
+
+
+def test_store_that_was_cut_off_is_damaged_and_named_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    Store.open(path).close()
+    path.write_bytes(path.read_bytes()[:4096])
+    with pytest.raises(CheckFailed, match=rf"^{re.escape(str(path))} is damaged"):
         Reader.open(path)
 
 
