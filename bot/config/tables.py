@@ -257,13 +257,6 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
     speed: Annotated[float, note("How much faster than the clock it runs", "times", above=0, most=100_000)] = 60.0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Tear sheets."""
-
-    risk_free: Annotated[float, note("Rate that Sharpe and Sortino are measured against, a year", "fraction", above=-1, below=1)] = 0.0
-    horizon: Annotated[int, note("Bars ahead of the return that scores are compared with (IC)", "bars", least=1, most=100_000)] = 60
-
-
 class InstrumentOverride(msgspec.Struct, frozen=True, kw_only=True):
     """What the exchange says of a symbol, where it cannot be asked; 0: as the exchange or the built-in rule says."""
 
@@ -291,5 +284,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     store: Store = Store()
     replay: Replay = Replay()
     demo: Demo = Demo()
-    report: Report = Report()
     instruments: Annotated[dict[str, InstrumentOverride], note("One table a symbol: [instruments.BTCUSDT]", keys=SYMBOL)] = {}

@@ -264,7 +264,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(tmp_p
     file.write_text('[risk]\nmax_gross = 0.5\ncollar = 0.02\n[exchange]\nsymbols = ["BTCUSDT"]\n')
     env = {"SLUICE__RISK__MAX_GROSS": "0.7", "SLUICE__EXCHANGE__SYMBOLS": "ETHUSDT,BTCUSDT", "SLUICE__EXCHANGE__TIMEFRAME": "5m",
            "SLUICE__INSTRUMENTS__ETHUSDT__TICK": "0.05"}  # fmt: skip
-    loaded = load(file, env=env, overrides={"risk.max_gross": Decimal("0.9"), "report.horizon": 5})
+    loaded = load(file, env=env, overrides={"risk.max_gross": Decimal("0.9"), "trading.max_bars": 5})
     assert loaded.config.risk.max_gross == Decimal("0.9")
     assert loaded.config.risk.collar == Decimal("0.02")
     assert loaded.config.exchange.symbols == ("ETHUSDT", "BTCUSDT")
