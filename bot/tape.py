@@ -15,7 +15,7 @@ class Record(NamedTuple):
     """One row for each bar close at which the session decided.
 
     bar_ms int64[T]; equity, cash, gross, net float64[T] in quote currency (gross: sum of |position| at the close, net: with its
-    sign; cash: what the ledger books, open positions at cost); score, open, close float64[T, S]
+    sign; cash: what the ledger books, open positions at cost); score, open float64[T, S]
     """
 
     bar_ms: NDArray[np.int64]
@@ -25,7 +25,6 @@ class Record(NamedTuple):
     net: Array
     score: Array
     open: Array
-    close: Array
 
 
 class Tape:
@@ -42,18 +41,20 @@ class Tape:
         self._parts.append(part)
         self.rows += len(part.equity)
         if len(self._parts) >= 4096:
-            self._parts = [self.parts()]
+            self.parts()
 
     def fill(self, at: Millis, notional: float) -> None:
         """A fill was settled."""
         self._fills.append((at, notional))
 
     def parts(self) -> Record:
-        """All rows as they came."""
+        """All rows as they came. They are kept in one piece from then on: two copies of a year of minutes are many megabytes."""
         if not self._parts:
             none, wide = np.empty(0), np.empty((0, self._symbols))
-            return Record(np.empty(0, np.int64), none, none, none, none, wide, wide, wide)
-        return Record(*(np.concatenate(columns) for columns in zip(*self._parts, strict=True)))
+            return Record(np.empty(0, np.int64), none, none, none, none, wide, wide)
+        if len(self._parts) > 1:
+            self._parts = [Record(*(np.concatenate(columns) for columns in zip(*self._parts, strict=True)))]
+        return self._parts[0]
 
     def record(self, timeframe: Millis) -> Record:
         """All of it on an unbroken grid: at a close without any bar the account is worth what it was, and no score is known."""
@@ -67,7 +68,7 @@ class Tape:
         np.maximum.accumulate(last, out=last)
         known = np.zeros(total, np.bool_)
         known[rows] = True
-        wide = [np.where(known[:, None], column[last], np.nan) for column in (told.score, told.open, told.close)]
+        wide = [np.where(known[:, None], column[last], np.nan) for column in (told.score, told.open)]
         closes = told.bar_ms[0] + timeframe * np.arange(total, dtype=np.int64)
         return Record(closes, told.equity[last], told.cash[last], told.gross[last], told.net[last], *wide)
 
@@ -124,8 +125,8 @@ class Stretch:
             net += value
         rows = np.flatnonzero(view.present[begin:].any(axis=1))
         closes = (rows + begin + self._bars.first + 1) * self._bars.timeframe
-        values = self._bars.values[begin:][rows]
-        return Record(closes, equity[rows], cash[rows], gross[rows], net[rows], view.score[begin:][rows], values[:, OPEN], values[:, CLOSE])
+        opens = self._bars.values[begin:, OPEN][rows]
+        return Record(closes, equity[rows], cash[rows], gross[rows], net[rows], view.score[begin:][rows], opens)
 
 
 def exposure(ledger: Ledger) -> tuple[float, float]:
@@ -141,9 +142,8 @@ def exposure(ledger: Ledger) -> tuple[float, float]:
 def last_row(view: View, ledger: Ledger) -> Record:
     """The newest bar close of a view, with what the ledger says now."""
     row = view.bars.rows - 1
-    values = view.bars.values[row:]
     gross, net = exposure(ledger)
     return Record(
         np.array([view.bars.close_ms(row)]), np.array([ledger.equity_float()]), np.array([float(ledger.cash)]), np.array([gross]),
-        np.array([net]), view.score[row:], values[:, OPEN], values[:, CLOSE],
+        np.array([net]), view.score[row:].copy(), view.bars.values[row:, OPEN].copy(),
     )  # fmt: skip

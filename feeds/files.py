@@ -119,6 +119,11 @@ def _hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
+def release() -> None:
+    """Give back to the system what reading took: Arrow keeps the memory of its tables for the next ones."""
+    pa.default_memory_pool().release_unused()
+
+
 def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
     """All columns of a file. `header` names the columns of a CSV that has no header line.
 

@@ -16,7 +16,7 @@ from bot.results import ReplayResult, record_of, result_of, sample
 from bot.session import Session
 from bot.store.journal import Journal
 from feeds.errors import BadData
-from feeds.files import find_files
+from feeds.files import find_files, release
 from feeds.funding_files import FundingFile
 from feeds.history import History, Recorded, read_candles
 from feeds.metric_files import MetricFile
@@ -115,6 +115,7 @@ def read_market(
     else:
         warnings.append("no funding was given: positions pay and earn none")
     files = tuple(find_files(candles))
+    release()
     return Market(history, tuple(others), names, tuple(warnings), any(is_synthetic(path) for path in files), files)
 
 
