@@ -113,7 +113,7 @@ FACTORS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
     ),
     "bands": ("(close - SMA(close, 20)) / STD(close, 20)", lambda d: standing(d.close, 20)),
     "strength": ("rsi_14 / 50 - 1", lambda d: rsi(d.close, 14) / 50 - 1),
-    "carry": ("-funding_rate", lambda d: -d.funding_rate),
+    "carry": ("where(is_nan(funding_rate), 0, -funding_rate)", lambda d: -d.funding_rate.fillna(0.0)),
     "typical": ("where(vwap > delay(vwap, 1), 1, -1) * ts_rank(volume, 24)", _typical),
     "weighted": ("decay_linear(returns, 12)", lambda d: _linear(d.close / d.close.shift(1) - 1, 12)),
     "average": (

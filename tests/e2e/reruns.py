@@ -61,6 +61,7 @@ volume = {volume}
 scale = {scale}
 volatility = {scale}
 story = "{story}"
+metric = "{metric}"
 [strategy.factors]
 {factors}
 [strategy.weights]
@@ -71,8 +72,8 @@ CASES = {
     # large enough to take several bars for an order; stops and targets close enough to be met; funding settles as it ends
     "minutes": Case(
         "1m_spot_binance", ("BTCUSDT",), MINUTE, "2023-10-01", "2023-10-01", "2023-10-22T16:00",
-        COMMON.format(entry=0.12, exit=0, normalise="absmax", window=720, momentum=240, volume=60, scale=1440, story="12h", factors=(
-            "reversal trend bands strength carry")) + """
+        COMMON.format(entry=0.12, exit=0, normalise="absmax", window=720, momentum=240, volume=60, scale=1440, story="12h", metric="3d",
+            factors="reversal trend bands strength carry") + """
 [trading]
 stop_loss = 0.004
 take_profit = 0.008
@@ -86,8 +87,8 @@ max_drawdown = 0.5
     # several symbols that compete for what may be held, sized by volatility, flat first, funding
     "hours": Case(
         "1h_perp_binance", ("ETHUSDT", "BTCUSDT", "XRPUSDT", "LTCUSDT", "ADAUSDT"), HOUR, "2023-03-01", "2023-07-01", "2023-12-15",
-        COMMON.format(entry=0.2, exit=0.05, normalise="zscore", window=168, momentum=24, volume=24, scale=240, story="2d", factors=(
-            "reversal trend bands strength carry weighted average together")) + """
+        COMMON.format(entry=0.2, exit=0.05, normalise="zscore", window=168, momentum=24, volume=24, scale=240, story="2d", metric="6h",
+            factors="reversal trend bands strength carry weighted average together") + """
 [trading]
 sizing = "volatility"
 share = 0.18
@@ -106,8 +107,8 @@ latency_ms = 0
     # limit entries that rest, fill through, or are taken back; targets; the drawdown's halt
     "limits": Case(
         "5m_perp_bybit", ("BTCUSDT", "ETHUSDT"), 15 * MINUTE, "2025-04-03", "2025-04-20", "2025-06-20",
-        COMMON.format(entry=0.2, exit=0.05, normalise="rank", window=288, momentum=48, volume=48, scale=576, story="1d", factors=(
-            "reversal trend bands strength weighted")) + """
+        COMMON.format(entry=0.2, exit=0.05, normalise="rank", window=288, momentum=48, volume=48, scale=576, story="1d", metric="30h",
+            factors="reversal trend bands strength weighted") + """
 [trading]
 order_type = "limit"
 limit_offset_bps = 4
@@ -128,8 +129,8 @@ volume_share = 0.02
     # bars that are not there, for one symbol and for both, and a bar without volume; decimals of the venue's own
     "holes": Case(
         "1h_spot_binance_flow", ("BTCUSDT", "ETHUSDT"), HOUR, "2023-01-01", "2023-02-10", "2023-05-10T16:00",
-        COMMON.format(entry=0.15, exit=0.05, normalise="absmax", window=72, momentum=24, volume=24, scale=96, story="2d", factors=(
-            "reversal trend bands strength average typical")) + """
+        COMMON.format(entry=0.15, exit=0.05, normalise="absmax", window=72, momentum=24, volume=24, scale=96, story="2d", metric="3d",
+            factors="reversal trend bands strength average typical") + """
 [trading]
 cool_down_bars = 2
 [strategy.signals]
@@ -141,8 +142,8 @@ factors = 0.15
     # bars longer than the funding interval: settlements inside them
     "halves": Case(
         "1h_perp_binance", ("BTCUSDT", "LTCUSDT"), 12 * HOUR, "2021-01-01", "2021-08-01", "2024-08-01T12:00",
-        COMMON.format(entry=0.15, exit=0.05, normalise="absmax", window=60, momentum=14, volume=20, scale=60, story="3d", factors=(
-            "reversal bands strength carry weighted")) + """
+        COMMON.format(entry=0.15, exit=0.05, normalise="absmax", window=60, momentum=14, volume=20, scale=60, story="3d", metric="3d",
+            factors="reversal bands strength carry weighted") + """
 [trading]
 cool_down_bars = 1
 stop_loss = 0.03
