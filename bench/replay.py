@@ -26,6 +26,11 @@ TEN = {
     "volume": "volume_zscore * sign(returns)", "trend": "ema(close, 60) / ema(close, 240) - 1", "corr": "ts_corr(close, volume, 120)",
     "decay": "decay_linear(returns, 30)", "rank": "ts_rank(close, 120) - 0.5", "shape": "(close - open) / (high - low)",
 }  # fmt: skip
+# so that a change of the defaults is no change of the load; nothing may end the trading
+TRADING = {
+    "trading.cool_down_bars": 15, "strategy.exit_threshold": 0.1, "strategy.windows": {"momentum": 240}, "risk.max_drawdown": 1,
+    "risk.daily_loss": 1,
+}  # fmt: skip
 CASES = {
     "10 factors, blocks": ({"strategy.factors": TEN}, False),
     "10 factors, every bar": ({"strategy.factors": TEN}, True),
@@ -52,7 +57,7 @@ def one(folder: Path, case: str) -> dict[str, Any]:
     from bot.modes import replay
 
     changes, step = CASES[case]
-    config = load(None, {}, changes | {"risk.max_drawdown": 1, "risk.daily_loss": 1}).config
+    config = load(None, {}, TRADING | changes).config
     cpu = time.process_time()
     result = replay(config, candles=[folder], step=step)
     return {

@@ -106,7 +106,7 @@ class StrategyEngine:
         self._since = -1
         self._next: int | None = None
         self._ahead: View | None = None
-        self._last_of: tuple[int, str] = (-1, "")
+        self._completing: list[int] = []  # of the block ahead: the symbol whose candle is the last of each row
         self._waiting: dict[str, Candle] = {}
         self._heard: list[Event] = []
         self.seen: View | None = None  # the newest bar close of a session that works bar by bar
@@ -138,7 +138,8 @@ class StrategyEngine:
 
         Decisions from a view carry no contributions and no digest: whoever writes them down has the view.
         """
-        self._ahead, self._last_of = view, (-1, "")
+        self._ahead = view
+        self._completing = [] if view is None else (len(self._symbols) - 1 - view.present[:, ::-1].argmax(axis=1)).tolist()
 
     def on_candle(self, candle: Candle) -> list[Event]:
         """Keep the bar; once the last symbol of its close is in, say so and decide."""
@@ -169,10 +170,8 @@ class StrategyEngine:
 
     def _answer_ahead(self, view: View, candle: Candle) -> list[Event]:
         row = candle.open_ms // self._timeframe - view.bars.first
-        if row != self._last_of[0]:
-            self._last_of = row, self._symbols[view.bars.present(row)[-1]]
         close = candle.close_ms
-        if candle.symbol != self._last_of[1] or close <= self._since:
+        if candle.symbol != self._symbols[self._completing[row]] or close <= self._since:
             return []
         return [BarClosed(close, close), *(view.bare_decision(row, symbol) for symbol in range(len(self._symbols)))]
 

@@ -1,5 +1,7 @@
 """The life of an order: what may follow what, and that fills count once in every state."""
 
+import base64
+import hashlib
 from decimal import Decimal
 from itertools import product
 
@@ -166,3 +168,9 @@ def test_order_ids_are_short_deterministic_and_different() -> None:
     }
     assert len(others | {one}) == 6
     assert all(id.startswith("v1-") and len(id) <= 35 and id.replace("-", "").isalnum() for id in others | {one})
+
+
+def test_order_ids_are_base32_of_what_they_are_made_of() -> None:
+    for bar in range(200):
+        digest = hashlib.sha256(f"r|BTCUSDT|{bar}|entry".encode()).digest()
+        assert link_id("r", "BTCUSDT", bar, "entry") == f"v1-{base64.b32encode(digest)[:22].decode()}-1"
