@@ -1,5 +1,6 @@
 """Candle files as one series a symbol, checked: what cannot be a bar is refused with its place, nothing half-read."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ VOLUMES = ("volume", "vol", "base_volume")
 TURNOVERS = ("turnover", "quote_volume", "quote_asset_volume", "volume_usdt", "volume_quote")
 PRICES = ("open", "high", "low", "close")
 
+SYMBOL = re.compile(r"[\w.:/() -]{1,64}")  # nothing that could steer a terminal
 MOST = {**dict.fromkeys(PRICES, 1e15), "volume": 1e21, "turnover": 1e21}  # beyond any market: a broken cell
 
 
@@ -115,7 +117,10 @@ def series_of(table: Table, symbols: Collection[str] | None = None, *, unit: str
     columns.append(numbers(table, turnover) if turnover else np.full(table.rows, np.nan))
     if name_column is None:
         every = np.arange(table.rows)
-        return [Series(table, symbol_of(table.path), time_name, open_ms, tuple(columns), every, _spacing([open_ms]))]
+        name = symbol_of(table.path)
+        if not SYMBOL.fullmatch(name):
+            raise BadData(f"{table.path}: the file is named after its symbol, and {name!r} is none; rename it, or add a column symbol")
+        return [Series(table, name, time_name, open_ms, tuple(columns), every, _spacing([open_ms]))]
     rows_of = _rows_by_symbol(table, name_column)
     spacing = _spacing([open_ms[rows] for rows in rows_of.values()])
     return [
@@ -134,6 +139,13 @@ def _rows_by_symbol(table: Table, name: str) -> dict[str, Ints]:
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(coded.dictionary) + 1))
     names = [str(text).strip() for text in coded.dictionary.to_pylist()]
+    for code, text in enumerate(names):
+        if not SYMBOL.fullmatch(text):
+            place = table.place(int(order[ends[code]]), name)
+            raise BadData(f"{place}: {text[:64]!r} is no symbol: letters, digits and _ . : / - make one; rename it")
+        if text in names[:code]:
+            place = table.place(int(order[ends[code]]), name)
+            raise BadData(f"{place}: {text} is written with and without blanks around it; write it in one way")
     return {symbol: order[ends[i] : ends[i + 1]] for i, symbol in enumerate(names)}
 
 

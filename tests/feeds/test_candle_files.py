@@ -141,6 +141,21 @@ def test_one_broken_file_among_many_gives_nothing(tmp_path: Path) -> None:
     assert read_candles([tmp_path], ["AAAUSDT"]).rows == 10
 
 
+def test_a_symbol_that_could_steer_a_terminal_is_refused_with_its_row(tmp_path: Path) -> None:
+    for name in ("BTC\x1b[31m", "<b>", "BTC\u202eUSDT", " "):
+        path = save(candles(3).assign(symbol=["BTCUSDT", name, "BTCUSDT"]), tmp_path / "many.csv")
+        with pytest.raises(BadData, match=r"many\.csv: row 2 \(line 3\), column symbol: .*(is no symbol|is empty)"):
+            read_candles([path])
+    with pytest.raises(BadData, match="named after its symbol"):
+        read_candles([save(candles(3), tmp_path / "<img src=x>.csv")])
+
+
+def test_a_symbol_written_in_two_ways_loses_no_rows(tmp_path: Path) -> None:
+    path = save(candles(3).assign(symbol=["BTCUSDT", "BTCUSDT ", "BTCUSDT"]), tmp_path / "many.csv")
+    with pytest.raises(BadData, match=r"row 2 .*BTCUSDT is written with and without blanks"):
+        read_candles([path])
+
+
 def test_rows_of_a_file_with_many_symbols_keep_their_numbers(tmp_path: Path) -> None:
     frame = (
         pd.concat([candles().assign(symbol="AUSDT"), candles().assign(symbol="BUSDT")])
