@@ -27,7 +27,8 @@ def _sluice() -> Table:
     for row in OPERATORS.values():
         for name in (row.name, *row.aliases):
             for count in row.arities:
-                assert table.setdefault((name, count), row.name) == row.name, f"{name} with {count} arguments has two meanings"
+                assert table.get((name, count), row.name) == row.name, f"{name} with {count} arguments has two meanings"
+                table[name, count] = row.name
     for name in ("min", "max", "and_", "or_", "add", "mul"):
         for count in range(3, MOST_ARGUMENTS + 1):
             table[name, count] = table[name, 2]

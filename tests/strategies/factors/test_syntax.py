@@ -1,6 +1,8 @@
 """Text to graph: what is read, what it means, and what is refused with its code and place."""
 
 import string
+import subprocess
+import sys
 import time
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from strategies.errors import FactorError
 from strategies.factors import Node, parse
-from strategies.factors.dialects import DERIVED
+from strategies.factors.dialects import DERIVED, DIALECTS
 from strategies.factors.operators import OPERATORS
 
 HOUR = 3_600_000
@@ -196,3 +198,9 @@ def test_a_feed_without_turnover_has_the_typical_price_for_vwap() -> None:
 def test_a_dialect_that_does_not_exist_is_refused() -> None:
     with pytest.raises(FactorError, match="sluice"):
         parse("close", dialect="klingon", timeframe=HOUR, fields=FIELDS)
+
+
+def test_the_language_is_the_same_when_python_leaves_assertions_out() -> None:
+    says = "from strategies.factors.dialects import DIALECTS; print(len(DIALECTS['sluice']))"
+    done = subprocess.run([sys.executable, "-O", "-c", says], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{len(DIALECTS['sluice'])}\n"
