@@ -103,6 +103,9 @@ def sluice() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: the process's) and return its exit code; prints what went wrong, raises nothing."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed when we were started
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
     verbose = bool({"-v", "--verbose"} & set(words))
     try:
         if "_SLUICE_COMPLETE" in os.environ:  # the shell asks how a word could go on
@@ -136,6 +139,9 @@ def _flushed(code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
+    except OSError as error:
+        _unread()
+        return _fail([], *_explained(error))
     return code
 
 
@@ -183,6 +189,6 @@ def _fail(words: Sequence[str], kind: str, code: int, message: str, answered: bo
         print(text if kind in PLACED else f"sluice: {text}", file=sys.stderr, flush=True)
         if "--json" in words and not answered:
             print(json_text({"error": {"kind": kind, "message": text, "exit_code": code}}), flush=True)
-    except BrokenPipeError:
+    except OSError:  # nobody reads, or what is written to is full
         _unread()
     return code

@@ -57,7 +57,7 @@ def find(reader: "Reader", run: "RunRow", what: str) -> "DecisionRow":
         return reader.decision(run.id, "last")
     if what == "traded":
         return _traded(reader, run)
-    if number_of.isdecimal():
+    if number_of.isdecimal() and len(number_of) < 19:  # what a store can number
         return _numbered(reader, run, int(number_of))
     if symbol in run.symbols:
         return _at(reader, run, symbol, _instant(instant) if at else None)

@@ -67,4 +67,4 @@ class Since(click.ParamType[int]):
 
 def since_ms(since: int | None, end: int) -> int | None:
     """The instant that `Since` means, given the newest bar close: a bar that closes after it is looked at."""
-    return None if since is None else since if since >= 0 else end + since + 1
+    return None if since is None else since if since >= 0 else max(1, end + since + 1)

@@ -1,5 +1,6 @@
 """What commands have in common: their shape, the options that all of them take, and the values that options are read as."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,7 +9,18 @@ import click
 
 from feeds import times
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+
+class _Positive(click.FloatRange):
+    """A number above zero that is one: neither nan nor without end, which a comparison lets pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # Any: as click declares it
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+POSITIVE = _Positive(min=0, min_open=True)
 SEED = click.IntRange(0, 2**63 - 1)  # what a store can keep
 F = TypeVar("F", bound=Callable[..., Any])  # Any: decorators keep whatever signature the command has
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from bot.commands import look, options
-from bot.render import Out, clock, percent
+from bot.errors import NotFound
+from bot.render import Out, clock, percent, plain
 
 MEANS = {
     "weak_score": "the score did not pass the entry threshold",
@@ -47,6 +48,8 @@ def why_not(
     out = Out(as_json)
     with look.store_of(config_file, store_file) as reader:
         run = reader.run(run_name)
+        if symbol and symbol.upper() not in run.symbols:
+            raise NotFound(f"run {run.id} does not trade {plain(symbol)}: {' '.join(run.symbols)}.  Other runs: sluice runs")
         end = look.newest(reader, run)
         start = look.since_ms(since, end)
         found = reader.why_not(run.id, symbol=symbol.upper() if symbol else None, since=start)

@@ -155,6 +155,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_closed_and_full_outputs_are_no_faults_of_ours() -> None:
+    tail = f"{sys.executable} -m bot nothing --json"
+    for how, code in ((">&-", 2), ("2>&-", 2), (">&- 2>&-", 2), (">/dev/full", 2)):
+        done = subprocess.run(["bash", "-c", f"{tail} {how}"], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), how
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m bot --help >/dev/full"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (4, 1)
+
+
 def test_sections_hold_every_command_once() -> None:
     assert len({row.name for row in COMMANDS}) == len(COMMANDS)
     assert {path[0] for path in ALL} == {row.name for row in COMMANDS}

@@ -262,3 +262,13 @@ def test_status_answers_within_its_time_and_loads_nothing_heavy(store: Path) -> 
         took.append(time.perf_counter() - began)
         assert done.stderr.strip() == "[]"
     assert min(took) < 0.6
+
+
+@pytest.mark.parametrize("words", [("why-not", "--symbol", "NOPE"), ("explain", "D-" + "9" * 24)])
+def test_what_the_run_cannot_hold_is_not_found(capsys, store: Path, words: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    assert run(capsys, *words, "--store", store)[0] == 3
+
+
+def test_a_span_longer_than_time_itself_is_all_of_it(capsys, store: Path) -> None:  # type: ignore[no-untyped-def]
+    whole = document(capsys, "why-not", "--store", store)
+    assert document(capsys, "why-not", "--since", "999999999999d", "--store", store)["bars"] == whole["bars"]

@@ -261,3 +261,10 @@ def test_a_file_that_holds_no_text_is_no_list_of_factors(capsys, tmp_path: Path)
 def test_a_seed_that_no_store_can_keep_is_refused(capsys, seed: str) -> None:  # type: ignore[no-untyped-def]
     for command in (["replay", "--candles", "a"], ["demo"], ["data", "synth", "m"]):
         assert run(capsys, *command, "--seed", seed)[0] == 2
+
+
+@pytest.mark.parametrize("option", [("--minutes", "nan"), ("--minutes", "inf"), ("--speed", "nan"), ("--speed", "inf")])
+def test_a_number_that_is_none_is_refused(capsys, option: tuple[str, str]) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run(capsys, "demo", *option)
+    assert code == 2
+    assert f"{option[1]} is not a finite number" in err
