@@ -224,10 +224,19 @@ def _read_csv(path: Path, header: Sequence[str] | None) -> pa.Table:
             "add a header line, or let `sluice data import` map the columns"
         )
     names = list(header) if header is not None else next(csv.reader([line], delimiter=_delimiter(line)))
+    try:
+        return _parse_csv(path, line, names, 0 if header is not None else 1, threads=True)
+    except pa.ArrowInvalid as fault:
+        if "CSV parse error" not in str(fault):
+            raise
+        return _parse_csv(path, line, names, 0 if header is not None else 1, threads=False)  # the same again, and its row
+
+
+def _parse_csv(path: Path, line: str, names: list[str], skip: int, *, threads: bool) -> pa.Table:
     with _open_text(path) as stream:
         return pa.csv.read_csv(
             stream,
-            read_options=pa.csv.ReadOptions(column_names=names, skip_rows=0 if header is not None else 1),
+            read_options=pa.csv.ReadOptions(column_names=names, skip_rows=skip, use_threads=threads),
             parse_options=pa.csv.ParseOptions(delimiter=_delimiter(line), newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
@@ -314,7 +323,7 @@ def _whole(table: Table, name: str, column: pa.ChunkedArray) -> Ints:
         return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
     except pa.ArrowException:
         values = numbers(table, name)
-    bad = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
+    bad = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)) | (np.abs(values) >= 2.0**63))
     if bad.size:
         raise BadData(f"{table.place(int(bad[0]), name)}: {values[bad[0]]} is no whole number of milliseconds; correct the cell")
     return values.astype(np.int64)

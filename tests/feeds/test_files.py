@@ -54,11 +54,19 @@ def test_an_empty_csv_says_that_it_is_empty(tmp_path: Path, body: bytes) -> None
         read_table(path)
 
 
-def test_a_row_with_too_few_cells_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_row_with_too_few_cells_is_refused_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "BTCUSDT.csv"
     path.write_text("ts_ms,open\n1,2\n3\n")
-    with pytest.raises(BadData, match=r"BTCUSDT\.csv: cannot be read: .*Expected 2 columns"):
+    with pytest.raises(BadData, match=r"BTCUSDT\.csv: cannot be read: .*Row #3: Expected 2 columns"):
         read_table(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_time_beyond_all_integers_is_refused_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_text("ts_ms,open\n1704067200000,2\n1180591620717411303424,3\n")
+    with pytest.raises(BadData, match=r"row 2 \(line 3\), column ts_ms: 1\.18\d+e\+21 is no whole number of milliseconds"):
+        instants(read_table(path), "ts_ms")
 
 
 def test_a_csv_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
