@@ -55,6 +55,7 @@ class Assembler:
         self._expires: dict[tuple[int, int], int] = {}
         self._stories: dict[tuple[str, int], deque[tuple[int, float]]] = {}
         self._trail: dict[tuple[str, str | None], deque[float]] = {}
+        self._periods: dict[tuple[str, str | None], int] = {}  # newest period of each series
         self._due: list[int] = []
         self._moved: set[tuple[str, int]] = set()  # (kind, place) whose stories are not what they were at the last bar
 
@@ -87,9 +88,9 @@ class Assembler:
     def _take(self, event: Event) -> None:
         match event:
             case Metric():
-                self._observe(event.name, event.symbol, event.value, event.at)
+                self._observe(event.name, event.symbol, event.value, event.at, event.period_ms)
             case Funding():
-                self._observe("funding_rate", event.symbol, event.rate, event.at)
+                self._observe("funding_rate", event.symbol, event.rate, event.at, event.settle_ms)
             case News():
                 self._read(event)
             case _:
@@ -101,11 +102,19 @@ class Assembler:
         place = self._symbols.get(symbol)
         return [] if place is None else [place]
 
-    def _observe(self, name: str, symbol: str | None, value: float, at: int) -> None:
+    def _observe(self, name: str, symbol: str | None, value: float, at: int, period: int | None) -> None:
+        """Take an observation; one of an older period than the newest is history, one of the same period revises it."""
         places = self._places(symbol)
+        newest = self._periods.get((name, symbol))
+        if period is not None:
+            if newest is not None and period < newest:
+                return
+            self._periods[name, symbol] = period
         self._set(name, places, value, at)
         if name + TRAILING in self._row and places:
             trail = self._trail.setdefault((name, symbol), deque(maxlen=self._ageing.observations))
+            if trail and period is not None and period == newest:
+                trail.pop()
             trail.append(value)
             self._set(name + TRAILING, places, _standing(trail, self._ageing.least), at)
 

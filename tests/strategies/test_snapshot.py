@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.bars import Bars
-from feeds.events import Event, Funding
+from feeds.events import Event, Funding, Metric
 from feeds.times import MINUTE
 from strategies.snapshot import Ageing, Assembler
 from tests.builders import START, bars, metric, story, walk
@@ -109,3 +109,16 @@ def test_a_story_nobody_scored_counts_nothing(sentiment: float | None) -> None:
     closes = bars(walk(3, symbols=2), TWO)
     columns = Assembler(TWO, FIELDS, AGEING).columns(closes, [(0, story(sentiment, START))])
     assert np.isnan(columns.values[:, 4:6]).all()
+
+
+def test_a_period_that_comes_late_or_again_is_no_newer_observation() -> None:
+    closes = bars(walk(5, symbols=2), TWO)
+    day = 86_400_000
+    told = [(2.0, 1), (4.0, 2), (9.0, 3), (100.0, 1), (6.0, 3)]  # value, day: the first one again, then the last one revised
+    events = [
+        (row, Metric(at=START + row * MINUTE, name="tvl", symbol=None, value=v, period_ms=d * day)) for row, (v, d) in enumerate(told)
+    ]
+    columns = Assembler(TWO, FIELDS, AGEING).columns(closes, events)
+    assert columns.values[:, 1, 0].tolist() == [2.0, 4.0, 9.0, 9.0, 6.0]
+    assert columns.values[3, 2, 0] == columns.values[2, 2, 0]
+    assert columns.values[4, 2, 0] == pytest.approx((6 - 4) / np.std([2, 4, 6], ddof=1))
