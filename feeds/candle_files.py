@@ -174,7 +174,7 @@ def check_series(series: Series, now: int | None) -> None:
         bar = int(np.searchsorted(series.open_ms, now, side="right"))
         when = times.iso(int(series.open_ms[bar]))
         raise BadData(
-            f"{series.place(bar, series.time_name)}: {when} is in the future (now is {times.iso(now)}); "
+            f"{series.place(bar, series.time_name)}: {when} is in the future (now is {times.iso(now)}, if this machine's clock is right); "
             "times are the bar's open, UTC milliseconds"
         )
     if not _sound(series.columns):

@@ -63,7 +63,8 @@ class Loaded(NamedTuple):
         at  characters into the value where it goes wrong
         """
         problem = Problem(tuple(setting.split(".")), "value", message, suggestion)
-        return ConfigProblems([_pointed(problem, _Source(self.file, self.text), {}, at)])
+        outside = {problem.path: ENVIRONMENT + setting.upper().replace(".", "__")} if self.origin.get(setting) == "env" else {}
+        return ConfigProblems([_pointed(problem, _Source(self.file, self.text), outside, at)])
 
     def resolve(self, path: str) -> FilePath:
         """A path of the configuration: relative ones start at its file."""
@@ -201,7 +202,7 @@ def _value(text: str, where: tuple[str, ...]) -> Any:
         return text
     try:
         return tomllib.loads(f"x = {text}", parse_float=Decimal)["x"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no TOML, or a number of thousands of digits
         return [part.strip() for part in text.split(",")] if "tuple" in str(kind) else text
 
 

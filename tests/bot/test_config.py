@@ -284,6 +284,17 @@ def test_a_mistake_in_the_environment_names_the_variable(tmp_path: Path) -> None
     ]
 
 
+def test_a_later_refusal_of_what_stands_in_the_environment_names_the_variable() -> None:
+    loaded = load(env={"SLUICE__STRATEGY__FACTORS__MOM": "delay(close, -1)"})
+    problem = loaded.refuse("strategy.factors.mom", "reads the future").lines[0]
+    assert problem == "SLUICE__STRATEGY__FACTORS__MOM  strategy.factors.mom: reads the future."
+
+
+def test_a_number_without_end_in_the_environment_is_no_number(tmp_path: Path) -> None:
+    (problem,) = refusal(tmp_path, "", {"SLUICE__RISK__MAX_GROSS": "9" * 6_000})
+    assert "is not a number" in problem
+
+
 def test_money_keeps_the_digits_that_were_written(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[account]\ncash = 1234.10\n[costs]\ntaker_bps = 5.45\n")

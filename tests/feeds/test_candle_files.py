@@ -71,7 +71,9 @@ def test_a_duplicated_timestamp_is_refused(tmp_path: Path) -> None:
 
 def test_times_after_now_are_refused_and_without_now_they_are_not_looked_at(tmp_path: Path) -> None:
     path = save(candles(), tmp_path / "BTCUSDT.parquet")
-    with pytest.raises(BadData, match=r"row 6, column ts_ms: 2024-01-01T00:05:00Z is in the future \(now is 2024-01-01T00:04:30Z\)"):
+    with pytest.raises(
+        BadData, match=r"row 6, column ts_ms: 2024-01-01T00:05:00Z is in the future \(now is 2024-01-01T00:04:30Z, if .*clock is right\)"
+    ):
         read_candles([path], now=START + 4 * MINUTE + 30_000)
     assert read_candles([path]).rows == 10
 
