@@ -77,8 +77,8 @@ def replay(
 
         with _no_collector():
             session.replay(history.blocks(block, first, stop, market.others), books, journal, step=step, progress=advance)
-        _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
-        journal.close()
+            _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
+            journal.close()
         seconds = time.perf_counter() - begun
         extra: dict[str, Any] = {
             "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),

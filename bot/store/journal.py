@@ -122,8 +122,8 @@ class Journal:
 
     def equities(self, rows: Iterable[tuple[int, float, float, float, float]]) -> None:
         """Many rows as `equity` takes them."""
-        for row in rows:
-            self.equity(*row)
+        run = self.run
+        self._rows["equity"].extend((run, bar_ms, *map(number, values)) for bar_ms, *values in rows)
 
     def digest(self) -> str:
         """SHA-256 over decisions and fills so far, in order, hex."""
