@@ -41,6 +41,8 @@ def report_of(reader: Reader, name: str = "last", command: str = "") -> RunRepor
     config: dict[str, Any] = msgspec.json.decode(run.config)  # whatever the settings were
     points = reader.equity(run.id)
     if not points and not summary:
+        if run.mode == "replay" and next(reader.decisions(run.id, limit=1), None) is not None:
+            raise NotFound(f"run {run.id} was cut off before its end, and only a whole replay is reported; give the same command again")
         raise NotFound(f"run {run.id} has not closed a bar yet; look with sluice status")
     fills = [row.fill for row in reader.fills(run.id)]
     funding = [row.paid for row in reader.funding(run.id)]

@@ -69,6 +69,23 @@ def spread(words: Sequence[str], greedy: set[str]) -> list[str]:
     return out
 
 
+class Page(click.Path):
+    """Where an HTML page goes: a new file, or in place of another page; never of market data or of the books."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # Any: as click declares it
+        file = super().convert(value, param, ctx)
+        if file.exists():
+            if not file.is_file():
+                self.fail(f"{file} is a device or a pipe; name a file.", param, ctx)
+            with file.open("rb") as stream:
+                if stream.read(2) not in (b"", b"<!"):
+                    self.fail(f"{file} is there already and is no HTML page; it stays as it is: name another file.", param, ctx)
+        return file
+
+
 class Instant(click.ParamType[int]):
     """`2024-01-31`, `2024-01-31T12:30Z`, or milliseconds since 1970."""
 

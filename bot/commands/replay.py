@@ -33,7 +33,7 @@ FILES = ("candles", "funding", "metrics", "news")
 @click.option("--seed", type=options.SEED, metavar="N", default=0, show_default=True, help="Seed of the run.")
 @click.option("--step", is_flag=True, help="Settle every bar, also where nothing can happen: slow, for checking.")
 @click.option("--block", type=click.IntRange(1, 1_000_000), metavar="N", help="Bars a block: speed, and nothing else.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also write the report as one HTML file.")
+@click.option("--html", type=options.Page(), metavar="FILE", help="Also write the report as one HTML file.")
 @options.common
 def replay(
     *, config_file: Path | None, symbols: tuple[str, ...], timeframe: int | None, start: int | None, stop: int | None, store: Path | None,

@@ -12,7 +12,7 @@ from bot.render import Out
 
 @click.command(cls=options.Command, examples=("sluice report", "sluice report R-3f2a --store runs.db --html report.html"))
 @click.argument("run_name", metavar="[RUN]", default="last")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write one HTML file that needs no network.")
+@click.option("--html", type=options.Page(), metavar="FILE", help="Write one HTML file that needs no network.")
 @click.option(
     "--trades", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="How many of the last round trips to list."
 )

@@ -155,6 +155,15 @@ def test_a_run_that_has_not_closed_a_bar_has_no_report(tmp_path: Path) -> None:
         from_store(tmp_path / "other.db")
 
 
+def test_a_replay_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "bot.db") as store:
+        books = journal(store)
+        with store.transaction():
+            books.write(decision(), 0)
+    with pytest.raises(NotFound, match="r1 was cut off before its end.*the same command again"):
+        from_store(tmp_path / "bot.db")
+
+
 def points(levels: list[float], step: int, begin: int = START) -> list[EquityPoint]:
     return [EquityPoint(begin + (n + 1) * step, level, level, level / 2, -level / 4) for n, level in enumerate(levels)]
 

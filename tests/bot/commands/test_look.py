@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -272,3 +273,16 @@ def test_what_the_run_cannot_hold_is_not_found(capsys, store: Path, words: tuple
 def test_a_span_longer_than_time_itself_is_all_of_it(capsys, store: Path) -> None:  # type: ignore[no-untyped-def]
     whole = document(capsys, "why-not", "--store", store)
     assert document(capsys, "why-not", "--since", "999999999999d", "--store", store)["bars"] == whole["bars"]
+
+
+def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(capsys, store: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    page, data = tmp_path / "report.html", tmp_path / "BTCUSDT.csv"
+    data.write_text("ts_ms,open,high,low,close,volume\n")
+    for _ in range(2):
+        assert run(capsys, "report", "--store", store, "--html", page)[0] == 0
+    for words in (["report", "--store", store], ["replay", "--candles", data]):
+        code, _, err = run(capsys, *words, "--html", data)
+        assert (code, data.read_text()) == (2, "ts_ms,open,high,low,close,volume\n")
+        assert "is no HTML page; it stays as it is" in err
+    os.mkfifo(tmp_path / "pipe")
+    assert run(capsys, "report", "--store", store, "--html", tmp_path / "pipe")[0] == 2
