@@ -1,6 +1,7 @@
 """What commands have in common: their shape, the options that all of them take, and the values that options are read as."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,7 +77,7 @@ class Page(click.Path):
         super().__init__(path_type=Path, dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # Any: as click declares it
-        file = super().convert(value, param, ctx)
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
         if file.exists():
             if not file.is_file():
                 self.fail(f"{file} is a device or a pipe; name a file.", param, ctx)

@@ -160,7 +160,7 @@ def test_a_replay_that_was_cut_off_says_so(tmp_path: Path) -> None:
         books = journal(store)
         with store.transaction():
             books.write(decision(), 0)
-    with pytest.raises(NotFound, match="r1 was cut off before its end.*the same command again"):
+    with pytest.raises(NotFound, match=r"r1 was cut off before its end.*the same command again"):
         from_store(tmp_path / "bot.db")
 
 
