@@ -32,6 +32,8 @@ TEXT = (".csv", ".csv.gz", ".tsv", ".zip")
 SUFFIXES = PARQUET + FEATHER + TEXT
 
 MOST_BYTES = 4 * 1024**3  # of an unpacked CSV: more is taken for a bomb
+MOST_OF_A_LINE = 1 << 20  # characters of the first one
+UNREADABLE = (pa.ArrowException, OSError, zipfile.BadZipFile, UnicodeDecodeError, csv.Error)
 
 SYMBOL_COLUMNS = ("symbol", "pair", "ticker", "instrument")
 # A name in an earlier group wins; two names of one group are ambiguous.
@@ -137,7 +139,7 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
             table, text = pa.feather.read_table(path, memory_map=False), False
         else:
             table, text = _read_csv(path, header), True
-    except (pa.ArrowException, OSError, zipfile.BadZipFile, UnicodeDecodeError, csv.Error) as fault:
+    except UNREADABLE as fault:
         raise _unreadable(path, fault) from None
     if table.num_rows == 0:
         raise BadData(f"{path}: the file is empty (no rows); leave it out or fetch it again")
@@ -172,9 +174,12 @@ def plain_name(name: str) -> str:
 
 
 def first_line(path: Path) -> str:
-    """The first line of a CSV, without a byte order mark."""
-    with _open_text(path) as stream:
-        return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="").readline().rstrip("\r\n")
+    """The first line of a CSV, without a byte order mark. Raises BadData when the file cannot be read."""
+    try:
+        with _open_text(path) as stream:
+            return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="").readline(MOST_OF_A_LINE).rstrip("\r\n")
+    except UNREADABLE as fault:
+        raise _unreadable(path, fault) from None
 
 
 def has_header(line: str) -> bool:

@@ -89,3 +89,12 @@ def test_a_symbol_that_no_file_holds_is_named_with_those_that_do(tmp_path: Path)
     save(candles(), tmp_path / "BUSDT.csv")
     with pytest.raises(BadData, match="no candles for SOLUSDT; the files are named AUSDT, BUSDT"):
         import_files([tmp_path], Archive(tmp_path / "archive"), symbols=["SOLUSDT"])
+
+
+@pytest.mark.parametrize("body", [b"\xbb\xff\x00" * 99, b"\x1f\x8b broken"])
+def test_bytes_that_are_no_table_are_refused_by_name(tmp_path: Path, body: bytes) -> None:
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_bytes(body)
+    with pytest.raises(BadData, match=r"BTCUSDT\.csv: cannot be read"):
+        import_files([path], Archive(tmp_path / "archive"))
+    assert not (tmp_path / "archive").exists()
