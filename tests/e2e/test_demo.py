@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.control import Commands
 from bot.events import Command, OrderRequest, Purpose, TradingState
-from bot.modes.daemon import _playback
+from bot.modes.daemon import _Playback
 from bot.modes.parts import journal_of
 from bot.store.runs import Run, begin
 from bot.store.store import Store
@@ -31,8 +31,8 @@ async def test_halt_that_flattens_ends_every_position_of_a_market_that_plays_bac
         journal = journal_of(store, "test", market.history.symbols, keep_inputs=False, merge_repeats=False)
         session = plug(settings(), market.history.symbols, journal.write)
         session.begin(start)
-        feed, commands = _playback(market.events(), 1e12, start, path)
-        assert isinstance(commands, Commands)
+        feed = _Playback(market.events(), 1e12, start)
+        commands = Commands(path, clock=lambda: feed.reached)
         halted = 0
         async for event in feed.stream():
             with store.transaction():
