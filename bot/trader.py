@@ -139,6 +139,7 @@ class Trader:
         self.rules, self.risk, self.ledger, self.orders, self.instruments = rules, risk, ledger, orders, instruments
         self._share, self._target = float(rules.share), float(rules.target_volatility)
         self._closed_ms: dict[str, int] = {}
+        self._cooling: dict[str, set[int]] = {}  # the directions whose wait for the end of a cool-down has been told
         self._told: set[tuple[str, Purpose, int]] = set()
         self._told_in = 0
         self._watch: _Watch | None = None
@@ -169,13 +170,14 @@ class Trader:
         """A position that closed cools down. The ledger has booked the fill before."""
         if not self.ledger.positions[fill.symbol].quantity:
             self._closed_ms[fill.symbol] = fill.filled_ms
+            self._cooling[fill.symbol] = set()
         return []
 
     def first_action(self, view: Views, start: int, stop: int) -> int:
         """The first row in [start, stop) at which a view, or time alone, could lead to anything; `stop` if none."""
         if stop <= start:
             return stop
-        watch = self._watching(view.bars.timeframe)
+        watch = self._watching(view.bars.timeframe, view.bars.first + start + 1)
         stop = min(stop, max(start, watch.due - 1 - view.bars.first))
         ahead = self._ahead
         if ahead is None or ahead.views is not view:
@@ -189,7 +191,12 @@ class Trader:
     def _enter(self, decision: Decision, view: int) -> list[Event]:
         if self._is_told(decision.symbol, Purpose.ENTRY, view):
             return []
-        if self._is_cooling(decision):
+        if decision.bar_ms // self.ledger.timeframe < self._cool_at(decision.symbol):
+            told = self._cooling[decision.symbol]
+            if view in told:
+                return []
+            told.add(view)
+            self._watch = None
             detail = f"{decision.symbol} closed less than {self.rules.cool_down_bars} bars ago"
             return [_refusal(decision, Purpose.ENTRY, Denial.COOL_DOWN, detail)]
         size = self._size(decision)
@@ -282,12 +289,12 @@ class Trader:
         timeframe = self.ledger.timeframe
         return decision.bar_ms // timeframe - position.opened_ms // timeframe >= self.rules.max_bars
 
-    def _is_cooling(self, decision: Decision) -> bool:
-        closed_ms = self._closed_ms.get(decision.symbol)
+    def _cool_at(self, symbol: str) -> int:
+        """The bar, counted by its close, from which on the symbol may be entered again."""
+        closed_ms = self._closed_ms.get(symbol)
         if closed_ms is None or self.rules.cool_down_bars == 0:
-            return False
-        timeframe = self.ledger.timeframe
-        return decision.bar_ms // timeframe - closed_ms // timeframe - 1 < self.rules.cool_down_bars
+            return -FAR
+        return closed_ms // self.ledger.timeframe + 1 + self.rules.cool_down_bars
 
     def _is_told(self, symbol: str, purpose: Purpose, sign: int) -> bool:
         """While the state is not ACTIVE, one refusal for each thing that is wanted is enough."""
@@ -296,14 +303,14 @@ class Trader:
             self._told_in = self.risk.changes
         return (symbol, purpose, sign) in self._told
 
-    def _watching(self, timeframe: int) -> _Watch:
+    def _watching(self, timeframe: int, bar: int) -> _Watch:
         key = (self.ledger.revision, self.orders.revision, self.risk.changes, timeframe)
-        if self._watch is None or key != self._watch_key:
-            self._watch, self._watch_key = self._look(timeframe), key
+        if self._watch is None or key != self._watch_key or self._watch.due <= bar:
+            self._watch, self._watch_key = self._look(timeframe, bar), key
         return self._watch
 
-    def _look(self, timeframe: int) -> _Watch:
-        """What each symbol waits for: the same conditions as on_decision, for any view."""
+    def _look(self, timeframe: int, bar: int) -> _Watch:
+        """What each symbol waits for from this bar on: the same conditions as on_decision, for any view."""
         watch = _Watch()
         rules = self.rules
         for i, symbol in enumerate(self.ledger.symbols):
@@ -314,10 +321,7 @@ class Trader:
                 if waiting.type is OrderType.LIMIT:
                     watch.due = min(watch.due, waiting.bar_ms // timeframe + rules.limit_bars)
             elif not position.quantity:
-                if not self._is_told(symbol, Purpose.ENTRY, 1):
-                    watch.turns.append((UP, i))
-                if not (rules.long_only or self._is_told(symbol, Purpose.ENTRY, -1)):
-                    watch.turns.append((DOWN, i))
+                self._look_flat(watch, i, symbol, bar)
             else:
                 held = 1 if position.quantity > 0 else -1
                 if not self._is_told(symbol, Purpose.EXIT, -held):
@@ -325,6 +329,16 @@ class Trader:
                     if rules.max_bars is not None:
                         watch.due = min(watch.due, position.opened_ms // timeframe + rules.max_bars)
         return watch
+
+    def _look_flat(self, watch: _Watch, i: int, symbol: str, bar: int) -> None:
+        cool_at = self._cool_at(symbol)
+        for turn, sign in ((UP, 1), (DOWN, -1)):
+            if self._is_told(symbol, Purpose.ENTRY, sign) or (sign < 0 and self.rules.long_only):
+                continue
+            if bar < cool_at and sign in self._cooling[symbol]:
+                watch.due = min(watch.due, cool_at)
+            else:
+                watch.turns.append((turn, i))
 
 
 def _away(instrument: Instrument, price: Decimal, sign: int, distance: Decimal) -> Decimal:

@@ -1,7 +1,7 @@
 """Why there was no trade: every bar of every symbol gets one reason.
 
 A decision with a refusal has its code, HOLD its own reason. LONG or SHORT from which nothing followed is explained by what stood at
-that moment: the position, a refusal that is told once for as long as the trading state lasts, an order under way.
+that moment: the position, a refusal that is told once for as long as the trading state or the cool-down lasts, an order under way.
 """
 
 import sqlite3
@@ -71,6 +71,10 @@ class _Standing:
             "SELECT at, seq, code FROM refusals WHERE run = ? AND symbol = ? AND code IN (?, ?) ORDER BY seq",
             (run, symbol, Denial.HALTED.value, Denial.REDUCING.value),
         ).fetchall()
+        cools = conn.execute(
+            "SELECT at FROM refusals WHERE run = ? AND symbol = ? AND code = ? ORDER BY seq", (run, symbol, Denial.COOL_DOWN.value)
+        )
+        self.cools = [at for (at,) in cools]
         self.moves = conn.execute("SELECT at, seq FROM states WHERE run = ? ORDER BY seq", (run,)).fetchall()
         self.orders = conn.execute(
             f"SELECT at, CASE WHEN status IN ({', '.join('?' * len(_ENDED))}) THEN updated_ms ELSE {2**62} END FROM orders"
@@ -96,10 +100,17 @@ class _Standing:
         refused = self._refused(at)
         if refused is not None:
             return refused
+        if not self.signs[bisect_right(self.fill_at, at) - 1] and self._cools(at):
+            return Denial.COOL_DOWN.value
         asked = bisect_right(self.orders, at, key=_at)  # one order at a time for each symbol: the newest is the one
         if asked and at < self.orders[asked - 1][1]:
             return Denial.PENDING.value
         return LONG_ONLY if sign < 0 else HELD
+
+    def _cools(self, at: int) -> bool:
+        """A cool-down was told since the position ended: it is told once for each direction."""
+        place = bisect_right(self.cools, at)
+        return bool(place) and self.cools[place - 1] >= self.fill_at[bisect_right(self.fill_at, at) - 1]
 
     def _refused(self, at: int) -> str | None:
         place = bisect_right(self.refusals, at, key=_at)

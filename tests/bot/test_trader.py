@@ -179,7 +179,7 @@ def test_while_an_order_is_under_way_there_is_no_second() -> None:
 def test_a_closed_position_cools_down() -> None:
     d = desk(cool_down_bars=2)
     play(d, 1, 1, (0, 0.0))
-    assert told(play(d, 1, 1, 1)) == [Denial.COOL_DOWN, Denial.COOL_DOWN, ("entry", "buy", "1E+1")]
+    assert told(play(d, 1, 1, 1)) == [Denial.COOL_DOWN, ("entry", "buy", "1E+1")], "it is said once for each direction"
 
 
 def test_a_flip_needs_no_cooling() -> None:

@@ -49,6 +49,7 @@ class Account:
         self.states: list[tuple[int, str, str]] = []
         self.cancelled: list[tuple[int, str]] = []
         self.state, self.told = "ACTIVE", set[tuple[str, str, int]]()
+        self.cooled = set[tuple[str, int, int]]()
         self.peak, self.day, self.day_start, self.tripped = -math.inf, -1, math.nan, -1
         self.gross = 0.0
 
@@ -139,7 +140,10 @@ class Account:
         if (market.symbol, "entry", view.side) in self.told:
             return
         if market.closed_ms is not None and self._bars(market.closed_ms, at) - 1 < self.trading["cool_down_bars"]:
-            self.refused.append((at, market.symbol, "entry", "D_COOL_DOWN"))
+            wait = (market.symbol, market.closed_ms, view.side)
+            if wait not in self.cooled:
+                self.cooled.add(wait)
+                self.refused.append((at, market.symbol, "entry", "D_COOL_DOWN"))
             return
         self._open(at, market, "entry", view)
 
