@@ -26,15 +26,16 @@ TEN = {
     "volume": "volume_zscore * sign(returns)", "trend": "ema(close, 60) / ema(close, 240) - 1", "corr": "ts_corr(close, volume, 120)",
     "decay": "decay_linear(returns, 30)", "rank": "ts_rank(close, 120) - 0.5", "shape": "(close - open) / (high - low)",
 }  # fmt: skip
-# so that a change of the defaults is no change of the load; nothing may end the trading
-TRADING = {
-    "trading.cool_down_bars": 15, "strategy.exit_threshold": 0.1, "strategy.windows": {"momentum": 240}, "risk.max_drawdown": 1,
-    "risk.daily_loss": 1,
-}  # fmt: skip
+OPEN_ENDED = {"risk.max_drawdown": 1, "risk.daily_loss": 1}  # nothing may end the trading
+BUSY = {"trading.cool_down_bars": 15, "strategy.exit_threshold": 0.1, "strategy.windows": {"momentum": 240}}
+BUILT_IN = ("price_momentum", "volume_breakout", "sentiment_news", "sentiment_social", "onchain_flow", "whale_accumulation")
+ALONE = {"strategy.factors": TEN} | {f"strategy.signals.{name}": 0 for name in BUILT_IN}
 CASES = {
-    "10 factors, blocks": ({"strategy.factors": TEN}, False),
-    "10 factors, every bar": ({"strategy.factors": TEN}, True),
-    "built-in signals, blocks": ({}, False),
+    "10 factors": (ALONE, False),
+    "10 factors, stopping at every bar": (ALONE, True),
+    "10 factors and the built-in signals": ({"strategy.factors": TEN}, False),
+    "the same, some 40 fills a day": ({"strategy.factors": TEN} | BUSY, False),
+    "the built-in signals": ({}, False),
 }
 
 
@@ -57,7 +58,7 @@ def one(folder: Path, case: str) -> dict[str, Any]:
     from bot.modes import replay
 
     changes, step = CASES[case]
-    config = load(None, {}, TRADING | changes).config
+    config = load(None, {}, OPEN_ENDED | changes).config
     cpu = time.process_time()
     result = replay(config, candles=[folder], step=step)
     return {

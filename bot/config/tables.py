@@ -244,9 +244,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     funding: Annotated[tuple[Text, ...], note("Funding settlements")] = ()
     metrics: Annotated[tuple[Text, ...], note("On-chain and other metrics")] = ()
     news: Annotated[tuple[Text, ...], note("Headlines")] = ()
-    block: Annotated[int, note("Bars that are computed at once; changes the speed and nothing else", "bars", least=1, most=1_000_000)] = (
-        4096
-    )
+    block: Annotated[
+        int, note("Bars, over all symbols, that are computed at once; changes the speed and nothing else", "bars", least=1, most=1_000_000)
+    ] = 16_384
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,11 +41,12 @@ class Market(NamedTuple):
 def replay(
     config: Config, *, candles: Sequence[Path], funding: Sequence[Path] = (), metrics: Sequence[Path] = (), news: Sequence[Path] = (),
     symbols: Sequence[str] | None = None, timeframe: Millis | None = None, start: Millis | None = None, stop: Millis | None = None,
-    store: Path | None = None, seed: int = 0, step: bool = False, block: int = 4096,
+    store: Path | None = None, seed: int = 0, step: bool = False, block: int = 16_384,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ReplayResult:  # fmt: skip
     """Trade through history. Bars before `start` only warm up; `stop` is the first instant that is not replayed.
 
+    block  bars, over all symbols, that are computed at once
     store  keep the run in this file (None: in memory); a run of the same name that is there is replaced
     Raises BadData, FactorError, ConfigError before anything is written.
     """
@@ -60,7 +61,6 @@ def replay(
     arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
                  "start": start, "stop": stop, "seed": seed}  # fmt: skip
     row = run_row(config, universe, "replay", market.history.sha256, seed, arguments)
-    begun = time.perf_counter()
     with replay_books(store, row) as (books, journal):
         session = build(config, universe, plan, row.id, journal.write)
         session.begin(since)
@@ -70,13 +70,21 @@ def replay(
                 feed.since = first - int(config.strategy.windows.story)
         done, total = 0, _rows(history, first, stop)
 
+        begun = time.perf_counter()
+
         def advance(rows: int) -> None:
             nonlocal done
             done += rows
             progress(done, total)
 
         with _no_collector():
-            session.replay(history.blocks(block, first, stop, market.others), books, journal, step=step, progress=advance)
+            session.replay(
+                history.blocks(max(1, block // len(history.symbols)), first, stop, market.others),
+                books,
+                journal,
+                step=step,
+                progress=advance,
+            )
             _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
             journal.close()
         seconds = time.perf_counter() - begun

@@ -23,16 +23,22 @@ class Weighted:
         """See the module; a bar at which no signal is known has score NaN and confidence 0."""
         shape = (values.shape[0], values.shape[2])
         pull, force, weight = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        missing = np.isnan(values) | np.isnan(confidences)
         parts = np.empty(values.shape)
+        strength = np.empty(shape)
         for k, share in enumerate(self._weights):
-            value, confidence = values[:, k, :], confidences[:, k, :]
-            known = ~(np.isnan(value) | np.isnan(confidence))
-            strength = np.where(known, share * confidence, 0.0)
-            part = np.where(known, value, 0.0) * strength
-            pull += part
-            force += strength
-            weight += np.where(known, share, 0.0)
-            parts[:, k, :] = np.where(known, part, np.nan)
+            part, gone = parts[:, k, :], missing[:, k, :]
+            np.multiply(confidences[:, k, :], share, out=strength)
+            np.multiply(values[:, k, :], strength, out=part)
+            if gone.any():
+                weight += np.where(gone, 0.0, share)
+                pull += np.where(gone, 0.0, part)
+                force += np.where(gone, 0.0, strength)
+                part[gone] = np.nan
+            else:
+                weight += share
+                pull += part
+                force += strength
         heard = weight > 0.0
         moved = force > 0.0
         divisor = np.where(moved, force, 1.0)
