@@ -57,8 +57,10 @@ class Page:
         records = view.records if self._decides.all() else view.records[self._decides]
         self._records = memoryview(records.tobytes())
         self._width = view.records.dtype.itemsize * self._symbols
-        self._candles = _running(candles)
-        self._closes = _running(self._decides)
+        candles_before, closes_before = _running(candles), _running(self._decides)
+        self._given = candles_before + closes_before * (1 + self._symbols)
+        self._candles: list[int] = candles_before.tolist()
+        self._closes: list[int] = closes_before.tolist()
         self._told = first
         self._next = first
         self._visits: list[tuple[int, int, int]] = []
@@ -114,7 +116,7 @@ class Page:
         """int64[T] twice: the number of the first decision of each row, and that of its cause."""
         rows = len(self._decides)
         number, cause = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        given = np.array(self._candles) + np.array(self._closes) * (1 + self._symbols)
+        given = self._given
         for row, until, seq in self._passes:
             number[row:until] = seq - given[row]
         number += given[1:] - self._symbols + 1
@@ -214,9 +216,10 @@ def _key(close: Any, late: Any, symbol: int, step: int, symbols: int) -> Any:  #
     return ((close * 2 + late) * symbols + symbol) * 2 + step
 
 
-def _running(counts: NDArray[Any]) -> list[int]:
+def _running(counts: NDArray[Any]) -> Ints:
     """How many there were before each row; the last is all of them."""
-    out: list[int] = np.concatenate(([0], np.cumsum(counts))).tolist()
+    out = np.zeros(counts.size + 1, np.int64)
+    np.cumsum(counts, out=out[1:])
     return out
 
 
