@@ -33,7 +33,8 @@ def halt(
 ) -> None:  # fmt: skip
     """Stop trading now. Stops that protect positions stay where they are unless --cancel says otherwise.
 
-    The state is kept in the store: a bot that starts again is still halted. Exit 3 when nothing runs, 5 when it does not answer.
+    The state is kept in the store: a bot that goes on with its run is still halted (the demo begins anew).
+    Exit 3 when nothing runs, 5 when it does not answer.
     """
     tell(Verb.HALT, setting.books(config_file, store_file), Out(as_json), reason, wait, cancel=cancel, flatten=flatten)
 

@@ -3,15 +3,17 @@
 import math
 import struct
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from bot.errors import CheckFailed
 from bot.events import Denial, Fill, FundingPaid, OrderSide, OrderType, Purpose, Refusal, Status, TradingState, Verb
 from strategies.events import Contribution, Decision, Reason, Side
 
+NAN = Decimal("NaN")
 _json = msgspec.json.Decoder().decode
 
 Columns = Sequence[Any]  # values as SQLite gives them: int, float, str, bytes or None
@@ -212,9 +214,22 @@ def known(value: float | None) -> float:
     return math.nan if value is None else value
 
 
+def money(text: str) -> Decimal:
+    """An amount as it was written. Raises CheckFailed for anything else: the books were changed by another hand."""
+    try:
+        found = Decimal(text)
+    except (InvalidOperation, TypeError, ValueError):
+        found = NAN
+    if not found.is_finite():
+        raise CheckFailed(
+            f"the store holds {text!r} where an amount must stand: its rows were changed after they were written; restore a copy"
+        )
+    return found
+
+
 def amount(text: str | None) -> Decimal | None:
     """NULL money does not apply."""
-    return None if text is None else Decimal(text)
+    return None if text is None else money(text)
 
 
 def run_row(c: Columns) -> RunRow:
@@ -231,15 +246,15 @@ def decision_row_of(c: Columns) -> DecisionRow:
 
 def order_row(c: Columns) -> OrderRow:
     return OrderRow(
-        seq=c[0], cause=c[1], at=c[2], id=c[3], symbol=c[4], side=OrderSide(c[5]), type=OrderType(c[6]), quantity=Decimal(c[7]),
-        purpose=Purpose(c[8]), reduce_only=bool(c[9]), bar_ms=c[10], reference=Decimal(c[11]), price=amount(c[12]),
+        seq=c[0], cause=c[1], at=c[2], id=c[3], symbol=c[4], side=OrderSide(c[5]), type=OrderType(c[6]), quantity=money(c[7]),
+        purpose=Purpose(c[8]), reduce_only=bool(c[9]), bar_ms=c[10], reference=money(c[11]), price=amount(c[12]),
         trigger=amount(c[13]), post_only=bool(c[14]), stop=amount(c[15]), take=amount(c[16]), status=Status(c[17]),
-        filled=Decimal(c[18]), updated_ms=c[19], detail=c[20],
+        filled=money(c[18]), updated_ms=c[19], detail=c[20],
     )  # fmt: skip
 
 
 def update_row(c: Columns) -> UpdateRow:
-    return UpdateRow(c[0], c[1], c[2], c[3], c[4], Status(c[5]), Decimal(c[6]), c[7])
+    return UpdateRow(c[0], c[1], c[2], c[3], c[4], Status(c[5]), money(c[6]), c[7])
 
 
 def cancel_row(c: Columns) -> CancelRow:
@@ -248,16 +263,14 @@ def cancel_row(c: Columns) -> CancelRow:
 
 def fill_row(c: Columns) -> FillRow:
     fill = Fill(
-        at=c[2], exec_id=c[3], order_id=c[4], symbol=c[5], side=OrderSide(c[6]), price=Decimal(c[7]), quantity=Decimal(c[8]),
-        fee=Decimal(c[9]), maker=bool(c[10]), filled_ms=c[11], purpose=Purpose(c[12]), slippage=Decimal(c[13]),
+        at=c[2], exec_id=c[3], order_id=c[4], symbol=c[5], side=OrderSide(c[6]), price=money(c[7]), quantity=money(c[8]),
+        fee=money(c[9]), maker=bool(c[10]), filled_ms=c[11], purpose=Purpose(c[12]), slippage=money(c[13]),
     )  # fmt: skip
     return FillRow(c[0], c[1], fill)
 
 
 def funding_row(c: Columns) -> FundingRow:
-    paid = FundingPaid(
-        at=c[2], symbol=c[3], settle_ms=c[4], rate=known(c[5]), quantity=Decimal(c[6]), mark=Decimal(c[7]), payment=Decimal(c[8])
-    )
+    paid = FundingPaid(at=c[2], symbol=c[3], settle_ms=c[4], rate=known(c[5]), quantity=money(c[6]), mark=money(c[7]), payment=money(c[8]))
     return FundingRow(c[0], c[1], paid)
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from bot.events import Denial, OrderSide, Purpose
-from bot.store.rows import WhyNot
+from bot.store.rows import WhyNot, money
 from strategies.events import Side
 
 HELD, LONG_ONLY = "already_in_position", "long_only"
@@ -64,7 +64,7 @@ class _Standing:
         for at, side, quantity in conn.execute(
             "SELECT at, side, quantity FROM fills WHERE run = ? AND symbol = ? ORDER BY seq", (run, symbol)
         ):
-            held += Decimal(quantity) if side == OrderSide.BUY else -Decimal(quantity)
+            held += money(quantity) if side == OrderSide.BUY else -money(quantity)
             self.fill_at.append(at)
             self.signs.append((held > 0) - (held < 0))
         self.refusals = conn.execute(

@@ -421,3 +421,14 @@ def test_journal_of_a_resumed_run_needs_its_record() -> None:
     books = Journal(Store.open(), "r1", record=record, keep_inputs=False, merge_repeats=True)
     with pytest.raises(AssertionError, match="begun again, not resumed"):
         books.resume()
+
+
+def test_an_amount_that_is_none_is_a_failed_check_not_a_fault_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    with Store.open(path) as store:
+        books = journal(store)
+        with store.transaction():
+            books.write(fill(), 0)
+        store.conn.execute("UPDATE fills SET quantity = 'abc'")
+    with Reader.open(path) as reader, pytest.raises(CheckFailed, match="'abc' where an amount must stand"):
+        list(reader.fills("r1"))
