@@ -123,7 +123,7 @@ def test_store_that_was_cut_off_is_damaged_and_named_by_its_path(tmp_path: Path)
 
 
 _READS = """
-import os, sys
+import os, sys, urllib.parse  # what is imported later must be readable to nobody, too
 from bot.store.reader import Reader
 if os.getuid() == 0 and sys.argv[2] == "nobody":
     os.setuid(65534)
