@@ -121,7 +121,7 @@ def commands() -> str:
 
 
 def _command(command: click.Command, name: str) -> list[str]:
-    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"])
     lines = ["", f"### {name}", "", "```text", *command.get_help(context).rstrip().split("\n"), "```"]
     if isinstance(command, click.Group):
         for inner in command.list_commands(context):

@@ -65,8 +65,21 @@ class FundingFile:
             self.warnings.append(f"{symbol}: no funding of {venue} in the files; taken from {best}")
         elif len(sizes) > 1:
             listed = ", ".join(f"{name} {sizes[name]}" for name in sorted(sizes))
-            self.warnings.append(f"{symbol}: funding of several venues ({listed} rows); taken from {best}")
+            self.warnings.append(f"{symbol}: funding of several venues ({listed} rows); taken from {best}; `venue` in [replay] chooses")
         return venues[best]
+
+    def uncovered(self, start: int, stop: int) -> list[str]:
+        """What a reader should know of [start, stop): whose settlements begin later or end earlier than that, by more than a day."""
+        told = []
+        for symbol, (at, _, _) in self._by_symbol.items():
+            first, last = int(at[0]), int(at[-1])
+            if first >= stop or last < start:
+                told.append(f"{symbol}: no funding in this span (its settlements reach from {times.iso(first)} to {times.iso(last)})")
+            elif first > start + times.DAY or last < stop - times.DAY:
+                told.append(
+                    f"{symbol}: funding from {times.iso(first)} to {times.iso(last)} only: outside of it a position pays and earns none"
+                )
+        return told
 
     def __len__(self) -> int:
         return sum(int(at.size) for at, _, _ in self._by_symbol.values())

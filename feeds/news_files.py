@@ -73,6 +73,10 @@ class NewsFile:
         if self.dropped:
             self.warnings.append(f"{self.dropped} stories have no title; left out")
 
+    def known_in(self, start: int, stop: int) -> int:
+        """How many stories become known in [start, stop)."""
+        return sum(start <= story.at < stop for story in self._stories)
+
     def __len__(self) -> int:
         return len(self._stories)
 

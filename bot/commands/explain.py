@@ -84,6 +84,9 @@ def _numbered(reader: "Reader", run: "RunRow", seq: int) -> "DecisionRow":
     try:
         return reader.decision(run.id, seq)
     except NotFound:
+        end = reader.decision(run.id, "last")
+        if seq > end.seq + (2 + len(run.symbols)) * end.bars:
+            raise  # beyond everything that was decided
         inside = [row for symbol in run.symbols if (row := _before(reader, run, symbol, seq)) is not None and row.bars > 1]
         if len(inside) == 1 and len(run.symbols) == 1:
             return inside[0]

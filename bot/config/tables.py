@@ -242,6 +242,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     candles: Annotated[tuple[Text, ...], note("Parquet or CSV files, or folders of them")] = ()
     funding: Annotated[tuple[Text, ...], note("Funding settlements")] = ()
+    venue: Annotated[
+        str, note("Whose funding to take where files hold several; empty: the one with most rows", shape=r"[a-z0-9_-]{0,32}")
+    ] = ""
     metrics: Annotated[tuple[Text, ...], note("On-chain and other metrics")] = ()
     news: Annotated[tuple[Text, ...], note("Headlines")] = ()
     block: Annotated[

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bot import plan as plans
 from bot.config import Config
 from bot.control import Commands
@@ -143,6 +145,7 @@ class Books:
         self._config, self._universe, self._mode = config, universe, mode
         self._begun = time.perf_counter()
         self._state = "interrupted"
+        self._summary: str | None = None
         self.store = Store.open(store)
         try:
             row = run_row(config, universe, mode, "", 0, {})
@@ -171,7 +174,7 @@ class Books:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.journal.finish(self._state, now())
+            self.journal.finish(self._state, now(), self._summary)
         finally:
             self.store.close()
 
@@ -216,6 +219,7 @@ class Books:
         }  # fmt: skip
         result = result_of(session, PaperResult, extra, self._universe.timeframe, time.perf_counter() - self._begun)
         assert isinstance(result, PaperResult)
+        self._summary = msgspec.json.encode(result).decode()
         return result
 
 

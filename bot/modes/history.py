@@ -50,12 +50,12 @@ def replay(
     store  keep the run in this file (None: in memory); a run of the same name that is there is replaced
     Raises BadData, FactorError, ConfigError before anything is written.
     """
-    market = read_market(candles, funding, metrics, news, symbols, timeframe)
+    market = read_market(candles, funding, metrics, news, symbols, timeframe, config.replay.venue or None)
     history = market.history
     since = history.span[0] if start is None else start
     if not _rows(history, since, stop):
-        begins, ends = (iso(at) for at in history.span)
-        raise BadData(f"no bar closes between --from and --to: the candles reach from {begins} to {ends}; give a span inside them")
+        opens, closes = (iso(at) for at in history.span)
+        raise BadData(f"no bar closes between --from and --to: the candles reach from {opens} to {closes}; give a span inside them")
     universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
     plan = plans.strategy_plan(config, history.timeframe, market.metrics)
     arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
@@ -88,9 +88,10 @@ def replay(
             _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
             journal.close()
         seconds = time.perf_counter() - begun
+        ends = history.span[1] if stop is None else min(stop, history.span[1])
         extra: dict[str, Any] = {
             "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
-            "stop": history.span[1] if stop is None else min(stop, history.span[1]), "warnings": market.warnings,
+            "stop": ends, "warnings": (*market.warnings, *_uncovered(market, max(since, history.span[0]), ends)),
             "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": dict(config.strategy.factors),
         }  # fmt: skip
         result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
@@ -100,7 +101,7 @@ def replay(
 
 def read_market(
     candles: Sequence[Path], funding: Sequence[Path], metrics: Sequence[Path], news: Sequence[Path], symbols: Sequence[str] | None,
-    timeframe: Millis | None,
+    timeframe: Millis | None, venue: str | None = None,
 ) -> Market:  # fmt: skip
     """Everything that files tell, in the order of the feeds: metrics, news, candles, funding."""
     history = read_candles(candles, symbols, timeframe, now())
@@ -117,7 +118,7 @@ def read_market(
         others.append(told)
         warnings += told.warnings
     if funding:
-        paid = FundingFile(funding, history.symbols)
+        paid = FundingFile(funding, history.symbols, venue)
         others.append(paid)
         warnings += paid.warnings
     else:
@@ -137,6 +138,17 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _uncovered(market: Market, start: Millis, stop: Millis) -> list[str]:
+    """Files that say nothing of a part of what was replayed."""
+    told: list[str] = []
+    for feed in market.others:
+        if isinstance(feed, FundingFile):
+            told += feed.uncovered(start, stop)
+        elif isinstance(feed, NewsFile) and not feed.known_in(start, stop):
+            told.append("no story of the news files became known in this span")
+    return told
 
 
 def _keep_equity(session: Session, journal: Journal, timeframe: Millis, most: int) -> None:

@@ -50,10 +50,10 @@ def test_of_several_venues_the_fullest_is_taken_with_a_warning_or_the_one_asked_
     path = save(frame, tmp_path / "f.parquet")
     feed = FundingFile([path])
     assert len(feed) == 5
-    assert feed.warnings == ["BTCUSDT: funding of several venues (binance 5, bybit 2 rows); taken from binance"]
+    assert feed.warnings == ["BTCUSDT: funding of several venues (binance 5, bybit 2 rows); taken from binance; `venue` in [replay] chooses"]
     asked = FundingFile([path], venue="bybit")
     assert ([e.rate for e in asked.events()], asked.warnings) == ([0.01, 0.01 + 1e-5], [])
-    assert FundingFile([path], venue="okx").warnings == ["BTCUSDT: no funding of okx in the files; taken from binance"]
+    assert FundingFile([path], venue="okx").warnings == ["BTCUSDT: no funding of okx in the files; taken from binance; `venue` in [replay] chooses"]
 
 
 def test_only_the_symbols_asked_for_come_and_those_without_are_named(tmp_path: Path) -> None:
@@ -94,3 +94,10 @@ def test_files_that_overlap_are_refused(tmp_path: Path) -> None:
     a, b = save(rates(), tmp_path / "a.parquet"), save(rates(), tmp_path / "b.parquet")
     with pytest.raises(BadData, match=r"a\.parquet and .*b\.parquet both hold funding of BTCUSDT"):
         FundingFile([a, b])
+
+
+def test_a_span_that_the_settlements_do_not_cover_is_named(tmp_path: Path) -> None:
+    feed = FundingFile([save(rates(30), tmp_path / "f.parquet")])
+    assert feed.uncovered(START, START + 10 * DAY) == []
+    assert "only: outside of it" in feed.uncovered(START, START + 20 * DAY)[0]
+    assert "no funding in this span" in feed.uncovered(START + 20 * DAY, START + 30 * DAY)[0]

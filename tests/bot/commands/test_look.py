@@ -286,3 +286,9 @@ def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(capsys, store: Pat
         assert "is no HTML page; it stays as it is" in err
     os.mkfifo(tmp_path / "pipe")
     assert run(capsys, "report", "--store", store, "--html", tmp_path / "pipe")[0] == 2
+
+
+def test_a_number_beyond_the_last_decision_is_not_found(capsys, store: Path) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run(capsys, "explain", "D-99999999", "--store", store)
+    assert code == 3
+    assert "no decision D-99999999" in err
