@@ -223,17 +223,6 @@ class Ledger:
             total += self.quantities[i] * carried(bars.values[start:stop, CLOSE, i], self.marks[i])
         return total
 
-    def gross_float(self) -> float:
-        """Sum of |position| at the marks, quote currency."""
-        return sum(abs(self.quantities[i]) * self.marks[i] for i in self.held)
-
-    def gross_rows(self, bars: Bars, start: int, stop: int) -> Array:
-        """float64[stop - start]: gross_float at each row's close with the present positions."""
-        total = np.zeros(stop - start)
-        for i in self.held:
-            total += abs(self.quantities[i]) * carried(bars.values[start:stop, CLOSE, i], self.marks[i])
-        return total
-
     def _position(self, symbol: str, what: str) -> Position:
         position = self.positions.get(symbol)
         if position is None:

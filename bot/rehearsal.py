@@ -37,7 +37,6 @@ class Rehearsal:
         self._written: Iterator[Written] = iter(written)
         self.seq = 0
         self.compared = 0
-        self.beyond = 0
         self.differing = 0
         self.first: Difference | None = None
 
@@ -68,7 +67,6 @@ class Rehearsal:
     def _compare(self, found: Written) -> None:
         written = next(self._written, None)
         if written is None:
-            self.beyond += 1
             self._differ(found.seq, "nothing", f"{found.name} {found.key}")
             return
         self.compared += 1

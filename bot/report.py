@@ -11,7 +11,7 @@ import msgspec
 from bot.metrics import Metrics
 from bot.render import clock, money, number, pairs, plain, table
 from bot.trips import RoundTrip
-from feeds.times import DAY, HOUR, iso, span_text
+from feeds.times import DAY, HOUR, span_text
 
 ZERO = Decimal(0)
 SYNTHETIC = "synthetic market: invented prices and headlines, not history"
@@ -356,9 +356,3 @@ def _trip(one: RoundTrip, timeframe: int) -> tuple[str, ...]:
 def price(value: Decimal) -> str:
     """Seven significant digits: enough for an average price, and no rounding of a tick."""
     return number(Decimal(f"{value:.7g}"))
-
-
-def file_name(report: RunReport) -> str:
-    """A name for the page: letters, digits and dashes alone."""
-    safe = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in report.run)
-    return f"sluice-{safe}-{iso(report.end_ms)[:10]}.html"

@@ -66,8 +66,3 @@ def iso(at: Millis) -> str:
     seconds, rest = divmod(at, SECOND)
     text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
-
-
-def bar_index(open_ms: Millis, timeframe: Millis) -> int:
-    """The absolute index of the bar that opens at `open_ms`: bars counted from 1970."""
-    return open_ms // timeframe

@@ -153,6 +153,8 @@ class Books:
             self.run = row.id if known is None else known
             if known is None:
                 begin(self.store, row)
+            else:
+                self._universe = universe = self._recorded(universe)
             self.journal = journal_of(self.store, self.run, universe.symbols, keep_inputs=True, merge_repeats=False)
             self.session = build(config, universe, plan, self.run, self.journal.write)
             if known is not None:
@@ -197,6 +199,14 @@ class Books:
                 if run.mode == self._mode:
                     return run.id if (run.config_hash, run.symbols) == (row.config_hash, row.symbols) else None
         return None
+
+    def _recorded(self, universe: Universe) -> Universe:
+        """With the trading rules that the run began with: under others it would not decide as it did."""
+        with Reader.of(self.store) as reader:
+            first = next(iter(reader.inputs(self.run)), None)
+        if first is None or not isinstance(first[1], Started):
+            return universe
+        return universe._replace(instruments={one.symbol: one for one in first[1].instruments})
 
     def _go_on(self) -> None:
         """Settle what was recorded again, then write on from there."""

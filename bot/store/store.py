@@ -70,10 +70,6 @@ class Store:
         return cls(_open(text, LEDGER, "FULL"), text)
 
     @property
-    def in_memory(self) -> bool:
-        return self.path == MEMORY
-
-    @property
     def market(self) -> "Market":
         """The market data beside the books (`bot.db` -> `bot.market.db`), opened when it is first asked for."""
         if self._market is None:

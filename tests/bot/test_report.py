@@ -82,7 +82,3 @@ def test_text_from_outside_cannot_steer_a_terminal(spite: str) -> None:
 
 def test_a_report_is_a_document() -> None:
     assert msgspec.json.decode(msgspec.json.encode(full()), type=RunReport) == full()
-
-
-def test_the_file_name_holds_no_path() -> None:
-    assert rows.file_name(msgspec.structs.replace(full(), run="../../etc/x")) == "sluice-------etc-x-2023-07-21.html"

@@ -17,6 +17,7 @@ from feeds.times import MINUTE, now
 from strategies.events import Decision
 from tests.builders import START, walk
 from tests.e2e.runs import settings
+from tests.fakes import bybit
 from tests.fakes.bybit import FakeBybit, Fault
 from tests.feeds.bybit.market import QUICK
 
@@ -148,6 +149,20 @@ async def test_a_session_that_was_cut_off_goes_on_as_if_it_had_not_been(canon: P
     assert fills(store) == fills(canon)
     with Reader.open(store) as reader:
         assert len(reader.runs()) == 1
+    assert verify(store).differing == 0
+
+
+async def test_a_session_goes_on_under_the_rules_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "paper.db"
+    async with FakeBybit(TABLE, start=START + HISTORY * MINUTE) as fake:
+        await session(fake, store, 20)
+        listed = bybit._instrument
+        coarse = {"tickSize": "5", "minPrice": "5", "maxPrice": "1000000"}
+        monkeypatch.setattr(bybit, "_instrument", lambda symbol: listed(symbol) | {"priceFilter": coarse})
+        await session(fake, store, 10)
+    with Reader.open(store) as reader:
+        assert len(reader.runs()) == 1
+    assert len(decisions(store)) == 30 * len(SYMBOLS)
     assert verify(store).differing == 0
 
 

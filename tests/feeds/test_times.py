@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.times import DAY, HOUR, MINUTE, bar_index, iso, millis, now, span, span_text
+from feeds.times import DAY, HOUR, MINUTE, iso, millis, now, span, span_text
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,6 @@ def test_the_zone_of_the_machine_makes_no_difference(zone: str, monkeypatch: pyt
     finally:
         monkeypatch.undo()
         time.tzset()
-
-
-def test_bars_are_counted_from_1970() -> None:
-    assert [bar_index(at, MINUTE) for at in (0, MINUTE - 1, MINUTE, 5 * DAY)] == [0, 0, 1, 7_200]
 
 
 def test_the_clock_is_in_milliseconds_of_this_century() -> None:
