@@ -115,7 +115,7 @@ def _operators() -> list[str]:
         "## Operators", "",
         f"First value and warm-up are bars beyond those of the arguments, for a window n = {EXAMPLE}; state is bytes a symbol.",
     ]  # fmt: skip
-    for family, rows in FAMILIES.items():
+    for family, rows in ((family, rows) for family, rows in FAMILIES.items() if rows):
         out += [
             "",
             f"### {family}",

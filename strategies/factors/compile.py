@@ -13,7 +13,7 @@ from strategies.factors.graph import CONST, FIELD, Node, nearest
 from strategies.factors.operators import OPERATORS
 from strategies.factors.syntax import parse
 
-PARAMS = 4
+WHOLE, FLOATS = 3, 4  # parameters of a step, at most
 
 
 class Program(NamedTuple):
@@ -29,7 +29,7 @@ class Program(NamedTuple):
     constants  float64[constant]
     kernels    name of each step's kernel
     arguments  int64[step, 3] registers, -1 where there is none
-    whole      int64[step, 2] whole-number parameters; floats float64[step, 4] the others
+    whole      int64[step, 3] whole-number parameters; floats float64[step, 4] the others
     reads      int64[step] bars that the kernel looks back into its arguments
     state      int64[step] rows of state; phase int64[step] shift of the step's blocks
     outputs    int64[factor] registers
@@ -138,8 +138,8 @@ class _Steps(NamedTuple):
 
 def _arrays(steps: list[Node], register: dict[str, int]) -> _Steps:
     count = len(steps)
-    arguments, whole = np.full((count, 3), -1, np.int64), np.zeros((count, 2), np.int64)
-    floats = np.zeros((count, PARAMS))
+    arguments, whole = np.full((count, 3), -1, np.int64), np.zeros((count, WHOLE), np.int64)
+    floats = np.zeros((count, FLOATS))
     reads, state, phase = (np.zeros(count, np.int64) for _ in range(3))
     for i, node in enumerate(steps):
         row = OPERATORS[node.op]

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.factors.compile import Program
+from strategies.factors.compile import WHOLE, Program
 
 Array = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ class Machine:
                 if register >= 0:
                     self._p[i, k.A + 2 * a : k.A + 2 * a + 2] = ring[register], rows[register] - 1
         self._p[:, k.STATE], self._p[:, k.PHASE] = state[:-1], program.phase
-        self._p[:, k.WINDOW : k.WINDOW + 2] = program.whole
+        self._p[:, k.WINDOW : k.WINDOW + WHOLE] = program.whole
         self._f = np.ascontiguousarray(program.floats)
         self._own = np.arange(fields)
         self._among = np.array([program.given.index(f) for f in program.fields], np.int64)

@@ -13,6 +13,7 @@ The rule: IEEE arithmetic only. No fast-math, no libm, no reordering of float su
 """
 
 import hashlib
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,8 +25,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-OUT, A, B, C, STATE, PHASE, WINDOW, N1 = 0, 2, 4, 6, 8, 9, 10, 11
-P_LENGTH, F_LENGTH = 12, 4
+OUT, A, B, C, STATE, PHASE, WINDOW, N1, N2 = 0, 2, 4, 6, 8, 9, 10, 11, 12
+P_LENGTH, F_LENGTH = 13, 4
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,8 +56,9 @@ def inline(function: Function) -> Function:
 
 
 def address(name: str) -> int:
-    """Where the compiled kernel is; compiles it, or loads it from the cache, on first use."""
+    """Where the compiled kernel `file.function` is; compiles it, or loads it from the cache, on first use."""
     if name not in _compiled:
+        importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
         _compiled[name] = numba.cfunc(_SIGNATURE, cache=True, **OPTIONS)(current(KERNELS[name]))
     where: int = _compiled[name].address
     return where

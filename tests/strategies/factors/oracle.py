@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from strategies.factors import Node
 from strategies.factors.graph import CONST, FIELD
+from tests.strategies.factors import oracle_technical
 
 Array = NDArray[np.float64]
 Wide = np.longdouble
@@ -142,3 +143,5 @@ def evaluate(node: Node, data: dict[str, Array]) -> Array:
         return np.full_like(next(iter(data.values())), node.params[0])
     with np.errstate(all="ignore"):
         return np.asarray(ORACLE[node.op](*(evaluate(a, data) for a in node.args), *node.params), np.float64)
+
+ORACLE |= oracle_technical.ORACLE

@@ -1,0 +1,35 @@
+"""Over a window that must be full of known values."""
+
+from strategies.factors.operators.row import SHIFT, Operator, Param, before, first, made, rolling, window
+
+OVER_TIME = (
+    Operator("delay", 1, "the value `window` bars ago", "pandas shift", (Param("window", least=0, shifts=True),),
+             ("lag", "shift", "ref"), "same", "windows.delay", first, first, first),
+    made("delta", 1, "a - delay(a, window)", lambda call, a, p: call("sub", a[0], call("delay", a[0], p[0])), params=SHIFT,
+         aliases=("diff",)),
+    made("pct_change", 1, "a / delay(a, window) - 1", params=SHIFT, aliases=("ts_pct_change", "ts_pctchange"),
+         means=lambda call, a, p: call("sub", call("div", a[0], call("delay", a[0], p[0])), 1.0)),
+    rolling("ts_sum", "windows.total", "sum", 1, aliases=("sum", "rolling_sum")),
+    rolling("ts_mean", "windows.mean", "mean", 1, aliases=("mean", "ma", "sma", "rolling_mean")),
+    rolling("ts_std", "moments.spread", "sample standard deviation (ddof 1)", 2, least=2,
+            aliases=("std", "stddev", "ts_stddev", "rolling_std")),
+    rolling("ts_var", "moments.spread", "sample variance (ddof 1)", 2, want=1.0, unit="square", aliases=("var", "variance"), least=2),
+    rolling("ts_min", "windows.extreme", "smallest", 1, want=-1.0, aliases=("tsmin", "rolling_min")),
+    rolling("ts_max", "windows.extreme", "largest", 1, want=1.0, aliases=("tsmax", "rolling_max")),
+    rolling("ts_argmin", "windows.place_of_extreme", "place of the smallest: 1 is the oldest bar, window the newest; the first of equals",
+            2, want=-1.0, unit="time", aliases=("argmin",), source="Qlib IdxMin"),
+    rolling("ts_argmax", "windows.place_of_extreme", "place of the largest: 1 is the oldest bar, window the newest; the first of equals",
+            2, want=1.0, unit="time", aliases=("argmax",), source="Qlib IdxMax"),
+    Operator("ts_rank", 1, "percentile of the newest value in its window, in (0, 1], ties averaged", "pandas rolling rank, pct",
+             window(), ("rank", "tsrank"), "rate", "order.rank", before, before, first, lambda p: 2),
+    rolling("ts_zscore", "moments.spread", "(a - ts_mean) / ts_std; NaN where all are equal", 2, want=2.0, unit="rate",
+            aliases=("zscore",), least=2),
+    rolling("ts_corr", "moments.together", "Pearson correlation, held within [-1, 1]; NaN where one side is constant", 5, want=1.0,
+            series=2, unit="rate", aliases=("corr", "correlation"), least=2, commutes=True),
+    rolling("ts_cov", "moments.together", "sample covariance (ddof 1)", 5, series=2, unit="product",
+            aliases=("cov", "covariance"), least=2, commutes=True),
+    made("ts_count", 1, "how many of the last `window` bars a is non-zero in: ts_sum(a != 0, window)", params=window(), aliases=("count",),
+         means=lambda call, a, p: call("ts_sum", call("ne", a[0], 0.0), p[0])),
+    rolling("decay_linear", "windows.decay_linear", "mean with weights 1..window, newest heaviest", 2,
+            aliases=("ts_decay_linear", "decaylinear", "wma"), source="Kakushadze 2016, 101 Formulaic Alphas"),
+)  # fmt: skip
