@@ -144,4 +144,5 @@ def evaluate(node: Node, data: dict[str, Array]) -> Array:
     with np.errstate(all="ignore"):
         return np.asarray(ORACLE[node.op](*(evaluate(a, data) for a in node.args), *node.params), np.float64)
 
+
 ORACLE |= oracle_technical.ORACLE
