@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from strategies.errors import FactorError, UnknownName
 from strategies.factors.check import GRAPH, TEXT, Limits, check, distinct, state_bytes
-from strategies.factors.graph import CONST, FIELD, Node, nearest
+from strategies.factors.graph import CONST, FIELD, Node, field, nearest
 from strategies.factors.operators import OPERATORS
 from strategies.factors.syntax import parse
 
@@ -27,7 +27,7 @@ class Program(NamedTuple):
     nodes      distinct nodes; state_bytes: what it keeps, bytes a symbol
 
     constants  float64[constant]
-    kernels    name of each step's kernel
+    registers  key of the node in each register; kernels: name of each step's kernel
     arguments  int64[step, 3] registers, -1 where there is none
     whole      int64[step, 3] whole-number parameters; floats float64[step, 4] the others
     reads      int64[step] bars that the kernel looks back into its arguments
@@ -44,6 +44,7 @@ class Program(NamedTuple):
     nodes: int
     state_bytes: int
     constants: NDArray[np.float64]
+    registers: tuple[str, ...]
     kernels: tuple[str, ...]
     arguments: NDArray[np.int64]
     whole: NDArray[np.int64]
@@ -88,6 +89,7 @@ def compile_factors(
         nodes=len(nodes),
         state_bytes=state_bytes(distinct(roots)),
         constants=np.array([values[n] for n in constants], np.float64),
+        registers=(*(field(c).key for c in columns), *(n.key for n in (*constants, *steps))),
         **_arrays(steps, register)._asdict(),
         outputs=np.array([register[r.text] for r in roots], np.int64),
     )

@@ -5,6 +5,7 @@ State is that one array: `save` copies it, `restore` puts it back.
 """
 
 import struct
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ Array = NDArray[np.float64]
 LANES = 8  # rows are padded to the width of a vector
 CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
 MAGIC = b"sluice-machine-1"
+
+
+class Layout(NamedTuple):
+    """Where things are in a machine's memory: by register the offset of its ring and how many rows it has; by step the offset of its state."""
+
+    ring: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    state: NDArray[np.int64]
 
 
 class Machine:
@@ -90,6 +99,7 @@ class Machine:
         for i, value in enumerate(program.constants, fields):
             self._memory[ring[i] : ring[i] + rows[i] * width] = value
 
+        self.layout = Layout(ring, rows, state[:-1])
         self._p = np.zeros((steps, k.P_LENGTH), np.int64)
         for i in range(steps):
             self._p[i, k.OUT : k.OUT + 2] = ring[fields + constants + i], rows[fields + constants + i] - 1
