@@ -20,7 +20,10 @@ MAGIC = b"sluice-machine-1"
 
 
 class Layout(NamedTuple):
-    """Where things are in a machine's memory: by register the offset of its ring and how many rows it has; by step the offset of its state."""
+    """Where things are in a machine's memory.
+
+    ring, rows  by register: offset of its ring, and how many rows it has;  state  by step: offset of its state
+    """
 
     ring: NDArray[np.int64]
     rows: NDArray[np.int64]
@@ -41,8 +44,8 @@ class Machine:
         self.program = program
         self.symbols = symbols
         self.bar: int | None = None
-        self._width = 1 if symbols == 1 else -(-symbols // LANES) * LANES
-        self._chunk = max(LANES, _power(CHUNK_VALUES // self._width))
+        self.width = 1 if symbols == 1 else -(-symbols // LANES) * LANES
+        self._chunk = max(LANES, _power(CHUNK_VALUES // self.width))
         self._call = kernels.interpreter()
         self._where = np.array([kernels.address(name) for name in program.kernels], np.int64)
         self._lay_out()
@@ -61,14 +64,14 @@ class Machine:
             raise ValueError(f"bar {self.bar} must come next, not {first}; a missing bar is a row of NaN")
         result = np.empty((block.shape[0], len(program.names), self.symbols))
         self._inputs[:, 0] = self._own if block.shape[1] == len(program.fields) else self._among
-        self._call(*self._addresses, np.asarray(block, np.float64), result, first, self._chunk, self._width, self.symbols)
+        self._call(*self._addresses, np.asarray(block, np.float64), result, first, self._chunk, self.width, self.symbols)
         self.bar = first + block.shape[0]
         return result
 
     def save(self) -> bytes:
         """All state, bit for bit."""
         bar = -1 if self.bar is None else self.bar
-        return MAGIC + bytes.fromhex(self.program.key) + struct.pack("<qqq", self.symbols, bar, self._memory.size) + self._memory.tobytes()
+        return MAGIC + bytes.fromhex(self.program.key) + struct.pack("<qqq", self.symbols, bar, self.memory.size) + self.memory.tobytes()
 
     def restore(self, state: bytes) -> None:
         """Continue where `save` stood. Raises ValueError where the state is of another program or universe; nothing changes then."""
@@ -77,16 +80,16 @@ class Machine:
         if state[:head] != MAGIC + bytes.fromhex(self.program.key) or len(state) < head + sizes:
             raise ValueError("this state was saved by another program; warm the machine up from history instead")
         symbols, bar, size = struct.unpack("<qqq", state[head : head + sizes])
-        if symbols != self.symbols or size != self._memory.size or len(state) != head + sizes + 8 * size:
+        if symbols != self.symbols or size != self.memory.size or len(state) != head + sizes + 8 * size:
             raise ValueError(f"this state is of {symbols} symbols, not {self.symbols}; warm the machine up from history instead")
-        self._memory[:] = np.frombuffer(state, np.float64, offset=head + sizes)
+        self.memory[:] = np.frombuffer(state, np.float64, offset=head + sizes)
         self.bar = None if bar < 0 else bar
 
     def _lay_out(self) -> None:
         """Rings and state in one array; each step's place in it."""
         from strategies.factors import kernels as k
 
-        program, width = self.program, self._width
+        program, width = self.program, self.width
         fields, constants, steps = len(program.fields), len(program.constants), len(program.kernels)
         depth = np.ones(fields + constants + steps, np.int64)
         for arguments, reads in zip(program.arguments, program.reads, strict=True):
@@ -95,9 +98,9 @@ class Machine:
         rows = np.array([_power_up(int(d) + self._chunk - 1) for d in depth], np.int64)
         ring = np.concatenate(([0], np.cumsum(rows * width)))[:-1]
         state = int((rows * width).sum()) + np.concatenate(([0], np.cumsum(program.state * width)))
-        self._memory = np.full(int(state[-1]) + LANES, np.nan)
+        self.memory = np.full(int(state[-1]) + LANES, np.nan)
         for i, value in enumerate(program.constants, fields):
-            self._memory[ring[i] : ring[i] + rows[i] * width] = value
+            self.memory[ring[i] : ring[i] + rows[i] * width] = value
 
         self.layout = Layout(ring, rows, state[:-1])
         self._p = np.zeros((steps, k.P_LENGTH), np.int64)
@@ -114,7 +117,7 @@ class Machine:
         self._inputs = np.stack([self._own, ring[:fields], rows[:fields] - 1], axis=1).astype(np.int64)
         self._outputs = np.stack([ring[program.outputs], rows[program.outputs] - 1], axis=1).astype(np.int64)
         self._addresses = (
-            self._where.ctypes.data, self._p.ctypes.data, self._f.ctypes.data, self._memory.ctypes.data, steps,
+            self._where.ctypes.data, self._p.ctypes.data, self._f.ctypes.data, self.memory.ctypes.data, steps,
             self._inputs.ctypes.data, fields, self._outputs.ctypes.data, len(program.outputs),
         )  # fmt: skip
 
