@@ -6,7 +6,7 @@ session began only warm it up.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from feeds.times import Millis
 from strategies.decision import REASON_OF, SIDE_OF, Codes, Thresholds, decide, digest, record_bytes, record_type
 from strategies.events import BarClosed, Contribution, Decision, Reason, Side
 from strategies.factors import Machine, Node, compile_factors, parse
+from strategies.factors.swap import carry_over
 from strategies.fusion import Fusion, Weighted
 from strategies.signals import Signal, graphs
 from strategies.snapshot import Ageing, Assembler
@@ -91,18 +92,9 @@ class StrategyEngine:
 
     def __init__(self, plan: Plan, symbols: Sequence[str], timeframe: Millis, fusion: Fusion | None = None) -> None:
         """fusion  Weighted by the signals' weights when not given"""
-        self._plan = plan
         self._symbols = tuple(symbols)
         self._timeframe = timeframe
-        self._names = tuple(signal.name for signal in plan.signals)
-        self._weights = tuple(signal.weight for signal in plan.signals)
-        self._fusion = fusion or Weighted(self._weights)
-        outputs: dict[str, Node] = graphs(plan.signals)
-        outputs[VOLATILITY] = parse(f"realized_vol_{plan.volatility_bars}", timeframe=timeframe, fields=COLUMNS)
-        self.program = compile_factors(outputs, timeframe=timeframe, fields=(*COLUMNS, *_slow_fields(outputs)))
-        self._machine = Machine(self.program, len(symbols))
-        self._assembler = Assembler(symbols, self.program.fields, plan.ageing)
-        self._record = record_type(len(plan.signals))
+        self._follow(plan, fusion)
         self._since = -1
         self._next: int | None = None
         self._ahead: View | None = None
@@ -110,6 +102,42 @@ class StrategyEngine:
         self._waiting: dict[str, Candle] = {}
         self._heard: list[Event] = []
         self.seen: View | None = None  # the newest bar close of a session that works bar by bar
+
+    def _follow(self, plan: Plan, fusion: Fusion | None) -> None:
+        outputs: dict[str, Node] = graphs(plan.signals)
+        outputs[VOLATILITY] = parse(f"realized_vol_{plan.volatility_bars}", timeframe=self._timeframe, fields=COLUMNS)
+        self._plan = plan
+        self._names = tuple(signal.name for signal in plan.signals)
+        self._weights = tuple(signal.weight for signal in plan.signals)
+        self._fusion = fusion or Weighted(self._weights)
+        self.program = compile_factors(outputs, timeframe=self._timeframe, fields=(*COLUMNS, *_slow_fields(outputs)))
+        self._machine = Machine(self.program, len(self._symbols))
+        self._assembler = Assembler(self._symbols, self.program.fields, plan.ageing)
+        self._record = record_type(len(plan.signals))
+
+    def swap(self, plan: Plan, history: Iterable[Block], fusion: Fusion | None = None) -> None:
+        """Decide by another plan from the next bar close on.
+
+        history  the blocks of bars before that close, with what became known in them: self.program.warm_up bars of the new plan make
+                 every new value what it had always been. Signals that stay go on bit for bit, whatever the history
+        Raises ValueError where the history does not end at the next bar, RuntimeError while decisions were computed ahead; then
+        nothing has changed.
+        """
+        if self._ahead is not None:
+            raise RuntimeError("a plan is swapped at a bar boundary, not within a block that was looked at ahead")
+        fresh = StrategyEngine(plan, self._symbols, self._timeframe, fusion)
+        for block in history:
+            columns = fresh._assembler.columns(block.bars, block.others)
+            fresh._machine.run(columns.values, block.bars.first)
+        if fresh._machine.bar != self._next and not (fresh._machine.bar is None and self._next is not None):
+            raise ValueError(f"the history ends before bar {fresh._machine.bar}, and bar {self._next} comes next")
+        if self._next is not None:
+            fresh._machine.bar = self._next
+            carry_over(self._machine, fresh._machine)
+            fresh._assembler.carry_over(self._assembler)
+        self.program, self._machine, self._assembler = fresh.program, fresh._machine, fresh._assembler
+        self._plan, self._names, self._weights = plan, fresh._names, fresh._weights
+        self._fusion, self._record = fresh._fusion, fresh._record
 
     def begin(self, since: Millis) -> None:
         """Bars that closed at or before `since` only warm up; from the next one on there are decisions."""

@@ -85,6 +85,28 @@ class Assembler:
             self._take(event)
         return Columns(values, newest)
 
+    def carry_over(self, other: "Assembler") -> None:
+        """Take what another assembler of the same symbols knows of the fields that both have: it may have heard more."""
+        for name, row in self._row.items():
+            theirs = other._row.get(name)
+            if theirs is not None:
+                self._now[row] = other._now[theirs]
+                self._expires = {cell: at for cell, at in self._expires.items() if cell[0] != row}
+                self._expires |= {(row, place): at for (their, place), at in other._expires.items() if their == theirs}
+        kinds = {name.removeprefix("sentiment_") for name in other._row if name in self._row and name.startswith("sentiment_")}
+        self._stories = {cell: stories for cell, stories in self._stories.items() if cell[0] not in kinds}
+        self._stories |= {cell: deque(stories) for cell, stories in other._stories.items() if cell[0] in kinds}
+        self._trail |= {
+            series: deque(trail, self._ageing.observations)
+            for series, trail in other._trail.items()
+            if series[0] + TRAILING in self._row
+        }  # fmt: skip
+        for series, period in other._periods.items():
+            self._periods[series] = max(period, self._periods.get(series, period))
+        self._moved |= {cell for cell in other._stories if cell[0] in kinds}
+        self._due = list(heapq.merge(sorted(self._due), sorted(other._due)))
+        self._newest = np.maximum(self._newest, other._newest)
+
     def _take(self, event: Event) -> None:
         match event:
             case Metric():
