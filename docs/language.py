@@ -145,7 +145,7 @@ def _infix(row: Operator) -> str:
 
 
 def _dialects() -> list[str]:
-    names = ", ".join(f"`{name}` ({len({known for known, _ in table})} names)" for name, table in DIALECTS.items())
+    names = ", ".join(f"`{name}` ({len(dialect.names)} names)" for name, dialect in DIALECTS.items())
     return [
         "## Dialects", "",
         f"A dialect is a table from a name and its number of arguments to an operator: {names}. The canonical text that",

@@ -32,9 +32,10 @@ def parse(
     units      refuse a price added to a volume
     Raises FactorError with code, line, column and suggestion.
     """
-    table = DIALECTS.get(dialect)
-    if table is None:
+    spoken = DIALECTS.get(dialect)
+    if spoken is None:
         raise UnknownName(f"there is no dialect {dialect!r}", suggestion=f"there is {', '.join(DIALECTS)}")
+    table = spoken.table
     setting = Setting(timeframe, frozenset(fields))
     named: dict[str, Node] = {}
     node = const(0)
@@ -109,7 +110,7 @@ class _Translation:
 
     def called(self, name: str, trees: list[ast.expr], depth: int) -> Node:
         op = self.table.get((name, len(trees)))
-        if op is None:
+        if not isinstance(op, str):
             self.unknown(name, trees)
         row = OPERATORS[op]
         if not row.params:

@@ -1,18 +1,14 @@
-"""Dialects: tables from (name, number of arguments) to an operator, and the derived names, which are macros over fields."""
+"""Names that every dialect shares: fields, derived names, which are macros over fields, and durations."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from strategies.errors import BadWindow, UnknownName
 from strategies.factors.graph import Node, call, field, nearest
-from strategies.factors.operators import OPERATORS
 
 YEAR = 365 * 86_400  # seconds
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-MOST_ARGUMENTS = 8  # of min and max, which nest
-
-Table = Mapping[tuple[str, int], str]
 
 
 class Setting(NamedTuple):
@@ -22,20 +18,8 @@ class Setting(NamedTuple):
     fields: frozenset[str]
 
 
-def _sluice() -> Table:
-    table: dict[tuple[str, int], str] = {}
-    for row in OPERATORS.values():
-        for name in (row.name, *row.aliases):
-            for count in row.arities:
-                assert table.get((name, count), row.name) == row.name, f"{name} with {count} arguments has two meanings"
-                table[name, count] = row.name
-    for name in ("min", "max", "and_", "or_", "add", "mul"):
-        for count in range(3, MOST_ARGUMENTS + 1):
-            table[name, count] = table[name, 2]
-    return table
-
-
-DIALECTS: Mapping[str, Table] = {"sluice": _sluice()}
+# What some dialects know and a panel of candles may lack: `turnover` under other names, size, class and benchmark.
+PANEL_FIELDS = frozenset({"cap", "sector", "industry", "subindustry", "benchmark_open", "benchmark_close", "turnover"})
 
 # Called with the series alone these would need the whole sample, bars to come included.
 WHOLE_SAMPLE = frozenset(
