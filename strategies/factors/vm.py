@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 LANES = 8  # rows are padded to the width of a vector
 CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
+SLACK = 64  # values after the last: vectors may look a little further than they take
 MAGIC = b"sluice-machine-1"
 
 
@@ -50,11 +51,12 @@ class Machine:
         self._where = np.array([kernels.address(name) for name in program.kernels], np.int64)
         self._lay_out()
 
-    def run(self, block: Array, first: int) -> Array:
+    def run(self, block: Array, first: int, out: Array | None = None) -> Array:
         """Run consecutive bars.
 
         block   float64[T, field, S]; the fields are program.fields, or all that compile_factors was given
         first   absolute index of the first bar: its open time // timeframe. A missing bar is a row of NaN, never a skipped index
+        out     where the result goes: float64[T, factor, S], C-contiguous; memory that has been used before is much faster than new
         returns float64[T, factor, S]
         """
         program = self.program
@@ -62,9 +64,15 @@ class Machine:
             raise ValueError(f"a block is float64[bars, {len(program.fields)} fields, {self.symbols} symbols], not {block.shape}")
         if first < 0 or (self.bar is not None and first != self.bar):
             raise ValueError(f"bar {self.bar} must come next, not {first}; a missing bar is a row of NaN")
-        result = np.empty((block.shape[0], len(program.names), self.symbols))
+        shape = (block.shape[0], len(program.names), self.symbols)
+        result = np.empty(shape) if out is None else out
+        if result.shape != shape:
+            raise ValueError(f"the result is float64{list(shape)}, not {list(result.shape)}")
         self._inputs[:, 0] = self._own if block.shape[1] == len(program.fields) else self._among
-        self._call(*self._addresses, np.asarray(block, np.float64), result, first, self._chunk, self.width, self.symbols)
+        bars = np.asarray(block, np.float64)
+        if (self.symbols > 1 and bars.strides[2] != bars.itemsize) or bars.strides[0] % 8 or bars.strides[1] % 8:
+            bars = np.ascontiguousarray(bars)
+        self._call(*self._addresses, bars, result, first, self._chunk, self.width, self.symbols)
         self.bar = first + block.shape[0]
         return result
 
@@ -98,7 +106,7 @@ class Machine:
         rows = np.array([_power_up(int(d) + self._chunk - 1) for d in depth], np.int64)
         ring = np.concatenate(([0], np.cumsum(rows * width)))[:-1]
         state = int((rows * width).sum()) + np.concatenate(([0], np.cumsum(program.state * width)))
-        self.memory = np.full(int(state[-1]) + LANES, np.nan)
+        self.memory = np.full(int(state[-1]) + SLACK, np.nan)
         for i, value in enumerate(program.constants, fields):
             self.memory[ring[i] : ring[i] + rows[i] * width] = value
 

@@ -3,34 +3,46 @@
 import math
 
 from strategies.factors.kernels.jit import NAN, OUT, STATE, A, Floats, Ints, at, inline, kernel, row
+from strategies.factors.kernels.lanes import EXACT, WIDE, count_exact, count_single
 
 
 @kernel
 def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """Percentile among the known, in (0, 1], ties averaged; by counting."""
+    """Percentile among the known, in (0, 1], ties averaged; by counting. In single precision, which keeps the order, where no two meet."""
     counts = at(mem, p[STATE])
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         known = 0
         for s in range(symbols):
             known += int(x[s] == x[s])
-        total = 0
-        for k in range(symbols):
-            v, c = x[k], 0
+        among, total = float(known), -1
+        if symbols >= WIDE:
+            for start in range(0, symbols, 4 * WIDE):
+                count_single(x, symbols, start, counts)
+            total = 0
             for s in range(symbols):
-                c += int(x[s] <= v)
-            counts[k] = float(c)
-            total += c
-        among = float(known)
+                total += int(counts[s])
         if total == known * (known + 1) // 2:  # no ties
-            for k in range(symbols):
-                o[k] = counts[k] / among if x[k] == x[k] else NAN
+            for s in range(symbols):
+                o[s] = counts[s] / among if x[s] == x[s] else NAN
         else:
-            for k in range(symbols):
-                v, c = x[k], 0
-                for s in range(symbols):
-                    c += int(x[s] < v)
-                o[k] = (counts[k] + float(c) + 1.0) * 0.5 / among if v == v else NAN
+            count_twice(x, symbols, counts)
+            for s in range(symbols):
+                o[s] = (counts[s] + 1.0) * 0.5 / among if x[s] == x[s] else NAN
+
+
+@inline
+def count_twice(x: Floats, symbols: int, counts: Floats) -> None:
+    """How many are <= each value plus how many are < it."""
+    if symbols >= EXACT:
+        for start in range(0, symbols, 4 * EXACT):
+            count_exact(x, symbols, start, counts)
+        return
+    for k in range(symbols):
+        v, c = x[k], 0
+        for s in range(symbols):
+            c += int(x[s] <= v) + int(x[s] < v)
+        counts[k] = float(c)
 
 
 @inline

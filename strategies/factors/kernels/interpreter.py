@@ -9,12 +9,15 @@ from typing import Any
 import numba
 from numba import types
 
-from strategies.factors.kernels.jit import F_LENGTH, OPTIONS, P_LENGTH, Floats, at, call, current, pointer, words
+from strategies.factors.kernels.jit import F_LENGTH, OPTIONS, P_LENGTH, Floats, Ints, at, call, current, inline, pointer, words
+from strategies.factors.kernels.lanes import fill, settle
 
 _BLOCK = types.Array(types.float64, 3, "A", readonly=True)
 _RESULT = types.Array(types.float64, 3, "C")
 _WORD = types.int64
 _SIGNATURE = types.void(*[_WORD] * 9, _BLOCK, _RESULT, *[_WORD] * 4)
+
+LARGE = 1 << 18  # values of a result that is written past the cache
 
 Interpreter = Callable[..., None]
 _ready: list[Interpreter] = []
@@ -41,23 +44,69 @@ def run(
     """
     where, p, f, mem = words(kernels), words(ps), pointer(fs), pointer(memory)
     takes, gives = words(taken), words(given)
-    rows = block.shape[0]
+    bars, target = pointer(block.ctypes.data), pointer(result.ctypes.data)
+    per_bar, per_field, rows = block.strides[0] // 8, block.strides[1] // 8, block.shape[0]
+    past = rows * outputs * symbols >= LARGE and symbols % 2 == 0 and result.ctypes.data % 16 == 0
     i = 0
     while i < rows:
         t = first + i
         n = min(chunk - t % chunk, rows - i)
-        for q in range(inputs):
-            column, ring, mask = takes[3 * q], takes[3 * q + 1], takes[3 * q + 2]
-            for k in range(n):
-                x = at(mem, ring + ((t + k) & mask) * width)
-                for s in range(symbols):
-                    x[s] = block[i + k, column, s]
+        take(mem, takes, inputs, at(bars, i * per_bar), per_bar, per_field, t, n, width, symbols)
         for q in range(nodes):
             call(where[q], at(p, q * P_LENGTH), at(f, q * F_LENGTH), mem, t, n, width, symbols)
-        for q in range(outputs):
-            ring, mask = gives[2 * q], gives[2 * q + 1]
-            for k in range(n):
-                x = at(mem, ring + ((t + k) & mask) * width)
-                for s in range(symbols):
-                    result[i + k, q, s] = x[s]
+        to = at(target, i * outputs * symbols)
+        if symbols == 1:
+            give_one(mem, gives, outputs, to, t, n)
+        elif past:
+            give_past(mem, gives, outputs, to, t, n, width, symbols)
+        else:
+            give(mem, gives, outputs, to, t, n, width, symbols)
         i += n
+    if past:
+        settle()
+
+
+@inline
+def take(
+    mem: Floats, takes: Ints, inputs: int, bars: Floats, per_bar: int, per_field: int, t: int, n: int, width: int, symbols: int
+) -> None:
+    """Copy bars into the rings of the fields. A chunk never runs past the end of a ring."""
+    for q in range(inputs):
+        x, y = at(mem, takes[3 * q + 1] + (t & takes[3 * q + 2]) * width), at(bars, takes[3 * q] * per_field)
+        if symbols == 1:
+            for k in range(n):
+                x[k] = y[k * per_bar]
+        else:
+            for k in range(n):
+                o, z = at(x, k * width), at(y, k * per_bar)
+                for s in range(symbols):
+                    o[s] = z[s]
+
+
+@inline
+def give(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """Copy the factors out, bar by bar: the result is written from one end to the other."""
+    for k in range(n):
+        for q in range(outputs):
+            x, o = at(mem, gives[2 * q] + ((t + k) & gives[2 * q + 1]) * width), at(to, (k * outputs + q) * symbols)
+            for s in range(symbols):
+                o[s] = x[s]
+
+
+@inline
+def give_past(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """The same past the cache, which a large result would only sweep empty."""
+    for k in range(n):
+        for q in range(outputs):
+            x, o = at(mem, gives[2 * q] + ((t + k) & gives[2 * q + 1]) * width), at(to, (k * outputs + q) * symbols)
+            for s in range(0, symbols, 2):
+                fill(o, x, s)
+
+
+@inline
+def give_one(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int) -> None:
+    """The same for one symbol."""
+    for q in range(outputs):
+        x, o = at(mem, gives[2 * q] + (t & gives[2 * q + 1])), at(to, q)
+        for k in range(n):
+            o[k * outputs] = x[k]

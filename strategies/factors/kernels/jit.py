@@ -65,8 +65,8 @@ def address(name: str) -> int:
 
 
 def current(function: Function) -> Function:
-    """Name the function's cache entry after the text of its file and of this one: numba itself watches only one of them."""
-    texts = (Path(__file__), Path(function.__code__.co_filename))
+    """Name the function's cache entry after the text of its file and of the files below all: numba itself watches only one of them."""
+    texts = (Path(__file__), Path(__file__).with_name("lanes.py"), Path(function.__code__.co_filename))
     stamp = hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()[:10]
     function.__qualname__ = f"{function.__name__}_{stamp}"
     return function
