@@ -109,11 +109,12 @@ def call(op: str, *args: Node | Number, **params: Number) -> Node:
     values = _params(row, args[row.series :], params)
     if len(series) != row.series:
         raise WrongArity(f"{op} takes {row.series} series, not {len(series)}")
-    if op == "delay" and values[0] == 0:
-        return series[0]
-    if row.means is not None:
-        node: Node = row.means(call, series, values)
-        return node
+    if row.valid is not None:
+        row.valid(values)
+    for other in (row.simpler, row.means):
+        node: Node | None = None if other is None else other(call, series, values)
+        if node is not None:
+            return node
     return _folded(row, series) or _built(row, series, values)
 
 
@@ -158,6 +159,8 @@ def parameter(row: Operator, param: Param, value: "Node | Number | None") -> Num
             else BadConstant(f"{row.name}: {param.name} must be a number")
         )
     if not param.whole:
+        if value < param.least:
+            raise BadConstant(f"the {param.name} of {row.name} must be at least {number_text(param.least)}, not {number_text(value)}")
         return float(value) + 0.0
     if param.shifts and value < 0:
         raise LookAhead(f"{row.name} by {number_text(value)} bars would read the future", suggestion="look back by 1 bar or more")
