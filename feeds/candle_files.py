@@ -120,9 +120,9 @@ def series_of(table: Table, symbols: Collection[str] | None = None, *, unit: str
         name = symbol_of(table.path)
         if not SYMBOL.fullmatch(name):
             raise BadData(f"{table.path}: the file is named after its symbol, and {name!r} is none; rename it, or add a column symbol")
-        return [Series(table, name, time_name, open_ms, tuple(columns), every, _spacing([open_ms]))]
-    rows_of = _rows_by_symbol(table, name_column)
-    spacing = _spacing([open_ms[rows] for rows in rows_of.values()])
+        return [Series(table, name, time_name, open_ms, tuple(columns), every, commonest_step([open_ms]))]
+    rows_of = rows_by_symbol(table, name_column)
+    spacing = commonest_step([open_ms[rows] for rows in rows_of.values()])
     return [
         Series(table, symbol, time_name, open_ms[rows], tuple(column[rows] for column in columns), rows, spacing)
         for symbol, rows in rows_of.items()
@@ -130,7 +130,8 @@ def series_of(table: Table, symbols: Collection[str] | None = None, *, unit: str
     ]
 
 
-def _rows_by_symbol(table: Table, name: str) -> dict[str, Ints]:
+def rows_by_symbol(table: Table, name: str) -> dict[str, Ints]:
+    """The rows of each symbol of the column `name`, in file order. Raises BadData for a cell that is no symbol."""
     coded = table.columns[name].cast("string").dictionary_encode().combine_chunks()
     if coded.null_count:
         row = int(np.flatnonzero(np.asarray(coded.is_null()))[0])
@@ -149,7 +150,8 @@ def _rows_by_symbol(table: Table, name: str) -> dict[str, Ints]:
     return {symbol: order[ends[i] : ends[i + 1]] for i, symbol in enumerate(names)}
 
 
-def _spacing(runs: Sequence[Ints]) -> int | None:
+def commonest_step(runs: Sequence[Ints]) -> int | None:
+    """The commonest distance between neighbouring instants, milliseconds; None where there is none."""
     steps = np.concatenate([np.diff(run) for run in runs])
     steps = steps[steps > 0]
     if steps.size == 0:
@@ -158,8 +160,8 @@ def _spacing(runs: Sequence[Ints]) -> int | None:
     return int(values[np.argmax(counts)])
 
 
-def check_series(series: Series, now: int | None) -> None:
-    """Raises BadData for the first thing in the series that cannot be; `now` bounds the times (None: no bound)."""
+def check_order(series: Series) -> None:
+    """Raises BadData for the first bar that does not come after the one before it."""
     steps = np.diff(series.open_ms)
     wrong = np.flatnonzero(steps <= 0)
     if wrong.size:
@@ -170,6 +172,11 @@ def check_series(series: Series, now: int | None) -> None:
             raise BadData(f"{place}: duplicated timestamp {when} of {series.symbol}; remove one of the two rows")
         before = times.iso(int(series.open_ms[bar - 1]))
         raise BadData(f"{place}: unsorted: {when} of {series.symbol} comes after {before}; sort the file by time")
+
+
+def check_series(series: Series, now: int | None) -> None:
+    """Raises BadData for the first thing in the series that cannot be; `now` bounds the times (None: no bound)."""
+    check_order(series)
     if now is not None and series.open_ms[-1] > now:
         bar = int(np.searchsorted(series.open_ms, now, side="right"))
         when = times.iso(int(series.open_ms[bar]))

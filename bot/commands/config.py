@@ -46,7 +46,7 @@ def check(config_file: Path | None, as_json: bool) -> int:
 
 def factor_problems(loaded: "Loaded") -> list[str]:
     """What is wrong with the factor texts. A word that nothing here knows may be a metric of a file, unless it is nearly one we know."""
-    from bot.commands.factor import vocabulary
+    from bot.factor_text import vocabulary
     from strategies.errors import FactorError
     from strategies.factors import parse
 

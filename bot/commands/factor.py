@@ -1,8 +1,10 @@
-"""`sluice factor parse`: what a factor is, as the machine sees it; or why it is none, with the place."""
+"""`sluice factor`: what a factor is, as the machine sees it, or why it is none, with the place; and its values over data files."""
 
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -11,141 +13,261 @@ from bot.errors import ConfigError
 from bot.render import Out, pairs, plain
 
 if TYPE_CHECKING:
+    from bot.factor_text import Document, Refused, Setting, Source
+    from feeds.panel_files import Panel
     from strategies.errors import FactorError
-    from strategies.factors.check import Unit
+    from strategies.factors import Node
 
-
-LARGEST = 1 << 20  # bytes of a file of factors
+REFUSED = ConfigError.exit_code
+DIALECTS = ("auto", "sluice", "qlib", "worldquant", "gtja", "alphagen", "pandas")
 
 
 class Formula(options.Command):
     """A command whose argument may begin with a minus sign, as factors often do."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [f" {word}" if re.match(r"-[^-].", word) else word for word in args])
+        known = {name for parameter in self.params for name in parameter.opts}
+        return super().parse_args(ctx, [f" {word}" if re.match(r"-[^-].", word) and word not in known else word for word in args])
+
+
+def reading(function: options.F) -> options.F:
+    """The options of how text is read."""
+    dialect = click.option(
+        "--dialect", type=click.Choice(DIALECTS), default="auto", metavar="D", help=f"Language of the text: {', '.join(DIALECTS)}.  [auto]"
+    )
+    batch = click.option("--batch", metavar="FILE.jsonl", help='Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}.')
+    units = click.option(
+        "--units", type=click.Choice(("on", "off")), help="Refuse a price added to a volume.  [default: on for sluice, off elsewhere]"
+    )
+    return dialect(batch(units(function)))
 
 
 @click.group()
 def factor() -> None:
-    """Read a factor: its canonical text, its inputs, how long it warms up."""
+    """Read a factor, or compute its values over data files."""
 
 
 PARSE = (
     "sluice factor parse '-ts_zscore(close, 60) * rank(volume)'",
-    "sluice factor parse alpha.txt --timeframe 1h --fields exchange_netflow --json",
+    "sluice factor parse alpha.py --timeframe 1h --fields exchange_netflow --json",
+    "sluice factor parse --batch factors.jsonl > parsed.jsonl",
 )
 
 
 @factor.command(cls=Formula, examples=PARSE)
-@click.argument("text", metavar="TEXT|FILE")
+@click.argument("text", metavar="TEXT|-|FILE", required=False)
 @click.option(
     "--timeframe", type=options.Span(), default=60_000, metavar="1m", help="Bar length: durations are counted in it.  [default: 1m]"
 )
-@click.option("--fields", cls=options.Many, metavar="A,B", help="Metrics that the factor may read, besides those of every bar.")
+@click.option("--fields", cls=options.Several, metavar="A,B", help="Metrics that the factor may read, besides those of every bar.")
+@reading
 @options.common
-def parse(text: str, timeframe: int, fields: tuple[str, ...], as_json: bool) -> None:
-    """Show the dialect, canonical text, inputs, warm-up and size of a factor; a refusal names its place.
+def parse(
+    *, text: str | None, timeframe: int, fields: tuple[str, ...], dialect: str, units: str | None, batch: str | None, as_json: bool
+) -> int:
+    """Show what a factor is: dialect, canonical text, inputs, warm-up, size, units, and its meaning in words; or why it is none.
 
-    A FILE holds one factor a line, as text or as `name = text`; # begins a comment.
+    TEXT is an expression, or lines of `name = expression` of which the last is the factor; - reads it from stdin. A FILE holds one
+    factor; a FILE.py holds it as a pandas function, which is read and never run.
     """
-    out = Out(as_json)
-    named = factors(text.strip())
-    known = vocabulary(fields)
-    documents = [describe(name, words, timeframe, known) for name, words in named.items()]
-    if as_json:
-        out.document(documents[0] if len(documents) == 1 else {"factors": documents})
-        return
-    for number, document in enumerate(documents):
-        rows = [(name, ", ".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in document.items()]
-        out.say(*([""] if number else []), *pairs(rows))
+    from bot import factor_text
+
+    setting = factor_text.Setting(timeframe, factor_text.vocabulary(fields), dialect, None if units is None else units == "on")
+    if batch is not None:
+        _alone(text, batch)
+        return _parse_batch(batch, setting)
+    source = factor_text.of_argument(_needed(text), sys.stdin.buffer)
+    document = _read(source, setting, Out(as_json))
+    if document is None:
+        return REFUSED
+    Out(as_json).answer(document[1], pairs(_shown(document[1])))
+    return 0
 
 
-def factors(text: str) -> dict[str, str]:
-    """The factors of an argument: itself, or those of the file that it names. Raises ConfigError on a file without any."""
-    file = Path(text)
-    if not _is_file(file):
-        return {"factor": text}
-    found: dict[str, str] = {}
-    for number, raw in enumerate(_text(file).splitlines(), 1):
-        line = raw.split("#", 1)[0].strip()
-        name, equals, rest = line.partition("=")
-        if equals and name.strip().isidentifier() and not rest.startswith("="):
-            found[name.strip()] = rest.strip().strip("\"'")
-        elif line:
-            found[f"line_{number}"] = line
-    if not found:
-        raise ConfigError(f"{file}: there is no factor in it.  Write one a line: name = text")
-    return found
+def _needed(text: str | None) -> str:
+    if text is None:
+        raise click.UsageError("Missing argument 'TEXT|-|FILE', or --batch FILE.jsonl")
+    return text
 
 
-def _text(file: Path) -> str:
-    with file.open("rb") as stream:
-        raw = stream.read(LARGEST + 1)
-    if len(raw) > LARGEST:
-        raise ConfigError(f"{file}: larger than {LARGEST >> 20} MiB, which no list of factors is.  Write one a line: name = text")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{file}:{line}: not UTF-8, so no list of factors.  Save the file as UTF-8") from None
+def _alone(text: str | None, batch: str) -> None:
+    if text is not None:
+        raise click.UsageError(f"give one factor ({plain(text, 40)}) or a batch (--batch {plain(batch, 40)}), not both")
 
 
-def vocabulary(metrics: tuple[str, ...]) -> list[str]:
-    """The words that stand for inputs: those of every bar, the metrics known by name, and those that were named; NAME_z of each."""
-    from feeds.bars import COLUMNS
-    from feeds.metric_names import KNOWN, NETS
-    from strategies.signals import SLOW_FIELDS
-    from strategies.snapshot import TRAILING
-
-    slow = dict.fromkeys((*KNOWN.values(), *(net[0] for net in NETS), *metrics))
-    return list(dict.fromkeys((*COLUMNS, *SLOW_FIELDS, *slow, *(name + TRAILING for name in slow))))
-
-
-def describe(name: str, text: str, timeframe: int, fields: list[str]) -> dict[str, Any]:  # Any: values of several kinds
-    """What a factor is. Raises FactorError, with the factor's name and text in its notes."""
-    from feeds.times import span_text
+def _read(source: "Source", setting: "Setting", out: Out) -> "tuple[Node, Document] | None":
+    """The factor and its document; None where it was refused, which has been said."""
+    from bot import factor_text
     from strategies.errors import FactorError
-    from strategies.factors import compile_factors, unit_of
-    from strategies.factors import parse as read
 
     try:
-        node = read(text, dialect="sluice", timeframe=timeframe, fields=fields)
-        program = compile_factors({name: node}, timeframe=timeframe, fields=fields)
+        node, found = factor_text.read(source, setting)
     except FactorError as error:
-        error.add_note(f"in {name} = {text!r}")
-        raise
-    return {
-        "name": name,
-        "dialect": "sluice",
-        "canonical": node.text,
-        "inputs": list(program.fields),
-        "timeframe": span_text(timeframe),
-        "warm_up": program.warm_up,
-        "unit": unit_text(unit_of(node)),
-        "nodes": program.nodes,
-        "state_bytes": program.state_bytes,
-        "key": program.key,
-    }
+        said = refusal(error, source.text, source.name)
+        print("\n".join(plain(line, 1000) for line in said.splitlines()), file=sys.stderr, flush=True)
+        if out.json:
+            out.document(factor_text.refused(error))
+        return None
+    return node, factor_text.accepted(node, found, setting)
 
 
-def unit_text(unit: "Unit | None") -> str:
-    """`price`, `price x volume`, `price / volume`; `ratio` where everything cancels, `any` where a metric's unit is not known."""
-    if unit is None:
-        return "any"
-    powers = unit._asdict().items()
-    above = " x ".join(f"{name}^{power:g}" if power != 1 else name for name, power in powers if power > 0)
-    below = " ".join(f"/ {name}^{-power:g}" if power != -1 else f"/ {name}" for name, power in powers if power < 0)
-    return f"{above or ('1' if below else 'ratio')} {below}".strip()
+def _parse_batch(batch: str, setting: "Setting") -> int:
+    from bot import factor_text
+    from strategies.errors import FactorError
+
+    def answer(source: "Source | Refused") -> "Document":
+        if isinstance(source, factor_text.Refused):
+            return {"id": source.id, **factor_text.refused(source.error)}
+        try:
+            return {"id": source.id, **factor_text.accepted(*factor_text.read(source, setting), setting)}
+        except FactorError as error:
+            return {"id": source.id, **factor_text.refused(error)}
+
+    with _opened(batch) as stream:
+        for source in factor_text.of_lines(stream):
+            _say_line(answer(source))
+    return 0
 
 
-def refusal(error: "FactorError", text: str | None = None) -> str:
+def _opened(batch: str) -> IO[bytes]:
+    if batch == "-":
+        return sys.stdin.buffer
+    return Path(batch).open("rb")
+
+
+def _say_line(document: "Document") -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _shown(document: "Document") -> Iterator[tuple[str, str]]:
+    """The document for people."""
+    from feeds.times import span, span_text
+
+    lasting = span_text(document["warm_up"] * span(document["timeframe"])) if document["warm_up"] else "none"
+    yield "canonical", document["canonical"]
+    yield "dialect", document["dialect"]
+    yield "inputs", ", ".join(document["inputs"])
+    yield "warm-up", f"{document['warm_up']} bars of {document['timeframe']}" + (f" = {lasting}" if document["warm_up"] else "")
+    yield "look-back", f"{document['look_back']} bars"
+    yield "nodes", str(document["nodes"])
+    yield "state", f"{document['state_bytes']} bytes a symbol"
+    yield "units", document["units"]
+    yield "key", document["key"]
+    for warning in document["warnings"]:
+        yield "warning", warning
+
+
+EVAL = (
+    "sluice factor eval 'momentum_5d * log(volume_ratio + 1)' --data candles/1h -o mom.parquet",
+    "sluice factor eval --batch factors.jsonl --data BTCUSDT.parquet ETHUSDT.csv --from 2024-01-01 -o values",
+)
+
+
+@factor.command("eval", cls=Formula, examples=EVAL)
+@click.argument("text", metavar="TEXT|-|FILE", required=False)
+@click.option("--data", cls=options.Files, metavar="PATHS", required=True, help="Parquet or CSV files, directories or patterns of them.")
+@click.option("--symbols", cls=options.Several, metavar="A,B", help="Which symbols, in this order.  [default: all]")
+@click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First bar that is written, by its ts_ms.")
+@click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="Last bar that is written, by its ts_ms.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT", required=True, help="Parquet file; for a batch a folder.")
+@click.option("--timeframe", type=options.Span(), metavar="1h", help="Bar length.  [default: the commonest step of ts_ms]")
+@click.option("--block", type=click.IntRange(1, 1_000_000), metavar="N", help="Bars computed at once: speed, and nothing else.")
+@click.option("--stream", is_flag=True, help="One bar at a time, as live does it: the same values.")
+@reading
+@options.common
+def evaluate(
+    *, text: str | None, data: tuple[str, ...], symbols: tuple[str, ...], start: int | None, stop: int | None, output: Path,
+    timeframe: int | None, block: int | None, stream: bool, dialect: str, units: str | None, batch: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Compute a factor over data files: a Parquet file with `ts_ms` and a column a symbol.
+
+    A data file has ts_ms, open, high, low, close, volume and is named after its symbol; further columns are further inputs. Bars before
+    --from warm the factor up. For a batch OUT is a folder with a file for each id, and each id is answered with a JSON line.
+    """
+    from bot import factor_text
+    from bot.commands.progress import progress
+    from bot.evaluate import Job, Span
+    from bot.evaluate import evaluate as run
+
+    if start is not None and stop is not None and stop < start:
+        raise click.UsageError("--to must not be earlier than --from")
+    span = Span(start, stop, 1 if stream else block or 0)
+    if batch is not None:
+        _alone(text, batch)
+    else:
+        _needed(text)
+    panel = _panel(data, symbols, timeframe)
+    setting = factor_text.Setting(panel.timeframe, panel.fields, dialect, None if units is None else units == "on")
+    if batch is not None:
+        return _evaluate_batch(batch, panel, setting, span, output)
+    out = Out(as_json)
+    found = _read(factor_text.of_argument(_needed(text), sys.stdin.buffer), setting, out)
+    if found is None:
+        return REFUSED
+    with progress("evaluating", "bars") as say:
+        (result,) = run(panel, [Job("factor", found[0], output)], span, say)
+    document = {"ok": True, "file": str(output), "rows": result.rows, "known": result.known, "symbols": list(panel.symbols)}
+    out.answer(document, [f"{output}: {result.rows} rows of {len(panel.symbols)} symbols, {result.known} values known"])
+    return 0
+
+
+def _panel(data: tuple[str, ...], symbols: tuple[str, ...], timeframe: int | None) -> "Panel":
+    from feeds.panel_files import read_panel
+
+    panel = read_panel(data, symbols, timeframe)
+    for note in panel.notes:
+        Out().note(note)
+    return panel
+
+
+def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, folder: Path) -> int:  # Any: bot.evaluate.Span
+    from bot import factor_text
+    from bot.commands.progress import progress
+    from bot.evaluate import Job, evaluate, file_name
+    from strategies.errors import BadText, FactorError
+
+    answers: list[Document | None] = []
+    jobs: list[Job] = []
+    names: dict[str, int | str | None] = {}
+    with _opened(batch) as stream:
+        for source in factor_text.of_lines(stream):
+            try:
+                if isinstance(source, factor_text.Refused):
+                    raise source.error
+                name = file_name(str(source.id))
+                if name in names:
+                    raise BadText(f"the id {source.id!r} was given before", suggestion="give every factor an id of its own")
+                node, _ = factor_text.read(source, setting)
+            except FactorError as error:
+                answers.append({"id": source.id, **factor_text.refused(error)})
+                continue
+            names[name] = source.id
+            jobs.append(Job(name, node, folder / name))
+            answers.append(None)
+    folder.mkdir(parents=True, exist_ok=True)
+    said = iter(answers)
+    with progress("evaluating", "bars") as say:
+        for result in evaluate(panel, jobs, span, say):
+            while (answer := next(said)) is not None:
+                _say_line(answer)
+            job = result.job
+            _say_line({"id": names[job.name], "ok": True, "file": str(job.file), "rows": result.rows, "known": result.known})
+    for answer in said:
+        if answer is not None:
+            _say_line(answer)
+    return 0
+
+
+def refusal(error: "FactorError", text: str | None = None, name: str = "") -> str:
     """Why a factor is refused, where, and what was perhaps meant; the line and a caret below it where the text is known.
 
     text  the factor; None: as a note of the error tells it
     """
     place = f"{error.line}:{error.column}" if error.line else ""
     notes = [plain(note) for note in getattr(error, "__notes__", ())]
-    name = ""
     for note in notes:
         head, equals, rest = note.removeprefix("in ").partition(" = ")
         if equals and text is None:
@@ -167,10 +289,3 @@ def _unquoted(text: str) -> str:
     except (ValueError, SyntaxError):
         return text
     return value if isinstance(value, str) else text
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a factor may be no possible name of a file
-        return False

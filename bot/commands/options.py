@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,12 +39,12 @@ class Command(click.Command):
                 formatter.write(f"  {example}\n")  # in one piece: it is to be copied
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        greedy = {name for parameter in self.params if isinstance(parameter, Many) for name in parameter.opts}
+        greedy = {name: type(parameter) for parameter in self.params if isinstance(parameter, Many) for name in parameter.opts}
         return super().parse_args(ctx, spread(args, greedy))
 
 
-class Many(click.Option):
-    """An option of several values: repeated, comma separated, or simply one after the other."""
+class Several(click.Option):
+    """An option of several values: repeated or comma separated."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: click's own constructor
         super().__init__(*args, **{**kwargs, "multiple": True})
@@ -54,7 +54,29 @@ class Many(click.Option):
         return super().type_cast_value(ctx, [word for word in words if word])
 
 
-def spread(words: Sequence[str], greedy: set[str]) -> list[str]:
+class Many(Several):
+    """The same, or simply one after the other."""
+
+    @classmethod
+    def takes(cls, word: str) -> bool:
+        """Whether a word that follows a value is one more."""
+        return True
+
+
+class Files(Many):
+    """Several files or folders, where an argument may follow that is none."""
+
+    @classmethod
+    def takes(cls, word: str) -> bool:
+        from feeds.files import SUFFIXES
+
+        return word.lower().endswith(SUFFIXES) or Path(word).is_dir()
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:  # Any: as click declares it
+        return click.Option.type_cast_value(self, ctx, value)  # the reader of files knows about commas
+
+
+def spread(words: Sequence[str], greedy: Mapping[str, type[Many]]) -> list[str]:
     """`--candles a b --json` -> `--candles a --candles b --json`."""
     out: list[str] = []
     option, given = "", False
@@ -62,10 +84,10 @@ def spread(words: Sequence[str], greedy: set[str]) -> list[str]:
         if word.startswith("-") and word != "-":
             option, given = (word, False) if word in greedy else ("", False)
             out.append(word)
-        elif option and given:
+        elif option and given and greedy[option].takes(word):
             out += [option, word]
         else:
-            given = bool(option)
+            option, given = ("", False) if given else (option, bool(option))
             out.append(word)
     return out
 

@@ -19,7 +19,7 @@ from bot.commands.options import Command, Instant, Many, Span, spread
     ],
 )
 def test_a_greedy_option_takes_every_word_up_to_the_next_option(words: list[str], out: list[str]) -> None:
-    assert spread(words, {"--c"}) == out
+    assert spread(words, {"--c": Many}) == out
 
 
 @click.command(cls=Command, examples=("it --c a",))

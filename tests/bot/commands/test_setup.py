@@ -165,11 +165,11 @@ def test_a_caret_stands_below_the_word_that_is_wrong(capsys) -> None:  # type: i
     assert line[caret.index("^") :].startswith("clse")
 
 
-def test_factors_of_a_file_are_read_by_name(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "alpha.txt").write_text('# two\nmom = ts_mean(returns, 9)\n\nrev = "-ts_zscore(close, 60)"\nrank(x_metric)\n')
+def test_a_file_holds_one_factor(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "alpha.txt").write_text("mom = ts_mean(returns, 9)\nmom * rank(x_metric)\n")
     said = document(capsys, "factor", "parse", "alpha.txt", "--fields", "x_metric")
-    assert [factor["name"] for factor in said["factors"]] == ["mom", "rev", "line_5"]
-    (tmp_path / "empty.txt").write_text("# none\n")
+    assert said["inputs"] == ["close", "x_metric"]
+    (tmp_path / "empty.txt").write_text("\n")
     assert run(capsys, "factor", "parse", "empty.txt")[0] == 4
 
 
