@@ -5,12 +5,13 @@ a `FactorError` with its place is the only thing that comes out beside a graph.
 """
 
 import ast
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from strategies.errors import BadConstant, BadSyntax, BadWindow, FactorError, LookAhead, TooBig, UnknownName, WrongArity
 from strategies.factors.check import TEXT, Limits, check
-from strategies.factors.dialects import DIALECTS, LOOKING_AHEAD, WHOLE_SAMPLE, Setting, Table, resolve
+from strategies.factors.dialects import DIALECTS, LOOKING_AHEAD, SLUICE, WHOLE_SAMPLE, Dialect, Rule, Setting, is_known, is_so, resolve
 from strategies.factors.graph import CONST, Node, call, const, nearest, parameter
 from strategies.factors.operators import OPERATORS, Number, Operator, Param
 from strategies.factors.words import MAX_CONSTANT, Line, statements
@@ -20,29 +21,46 @@ DEEPEST = 200  # levels of Python's own tree; the limit on the graph is lower
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow"}
 _UNARY = {ast.USub: "neg", ast.Not: "not"}
+_FIGURES: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b if b else math.nan,
+}
 _COMPARE = {ast.Gt: "gt", ast.GtE: "ge", ast.Lt: "lt", ast.LtE: "le", ast.Eq: "eq", ast.NotEq: "ne"}
 
 
 def parse(
-    text: str, *, dialect: str = "sluice", timeframe: int, fields: Collection[str], limits: Limits = TEXT, units: bool = True
+    text: str,
+    *,
+    dialect: str = "sluice",
+    timeframe: int,
+    fields: Collection[str],
+    limits: Limits = TEXT,
+    units: bool | None = None,
 ) -> Node:
     """The factor that a text says: an expression, or lines of `name = expression` of which the last is the factor.
 
     timeframe  milliseconds of a bar, for durations;  fields  what the configured feeds give
-    units      refuse a price added to a volume
+    units      refuse a price added to a volume; None: as the dialect has it, and `sluice` alone refuses
     Raises FactorError with code, line, column and suggestion.
     """
     spoken = DIALECTS.get(dialect)
     if spoken is None:
         raise UnknownName(f"there is no dialect {dialect!r}", suggestion=f"there is {', '.join(DIALECTS)}")
-    table = spoken.table
-    setting = Setting(timeframe, frozenset(fields))
+    try:
+        return _parse(text, spoken, Setting(timeframe, frozenset(fields)), limits, spoken.units if units is None else units)
+    except (RecursionError, MemoryError):
+        raise TooBig("it is nested too deeply", line=1, column=1, suggestion="split it into several lines") from None
+
+
+def _parse(text: str, dialect: Dialect, setting: Setting, limits: Limits, units: bool) -> Node:
     named: dict[str, Node] = {}
     node = const(0)
-    for line in statements(text, timeframe):
+    for line in statements(text, setting.timeframe, dialect, lambda name: name in dialect.fields or is_known(name, setting)):
         if line.name in setting.fields or line.name in named:
             raise BadSyntax(f"{line.name!r} already has a meaning", line=line.row, column=line.column, suggestion="choose another name")
-        node = _Translation(line, table, setting, named).node()
+        node = _Text(line, dialect, setting, named).node()
         try:
             check(node, limits, units=units)
         except FactorError as refusal:
@@ -54,39 +72,23 @@ def parse(
     return node
 
 
-class _Translation:
-    """One line's tree into a graph."""
+class _Reader:
+    """Python's tree into a graph: what a text and a line of a dialect's table have in common."""
 
-    def __init__(self, line: Line, table: Table, setting: Setting, named: dict[str, Node]) -> None:
-        self.line = line
-        self.table = table
+    def __init__(self, dialect: Dialect, setting: Setting, named: Mapping[str, Node]) -> None:
+        self.dialect = dialect
         self.setting = setting
         self.named = named
 
-    def node(self) -> Node:
-        try:
-            tree = ast.parse(self.line.python, mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as wrong:
-            at = wrong.offset if isinstance(wrong, SyntaxError) and wrong.offset else len(self.line.python)  # 0: the text ends too early
-            row, column = self.line.place(at - 1)
-            reason = wrong.msg if isinstance(wrong, SyntaxError) else "too deeply nested"
-            raise BadSyntax(f"this is not an expression: {reason}", line=row, column=column) from None
-        return self.go(tree, 0)
-
     def go(self, tree: ast.expr, depth: int) -> Node:
-        if depth > DEEPEST:
-            self.refuse(tree, TooBig("it is nested too deeply", suggestion="split it into several lines"))
-        try:
-            return self.translate(tree, depth + 1)
-        except FactorError as refusal:
-            raise refusal.placed(*self.line.place(tree.col_offset)) from None
+        return self.translate(tree, depth + 1)
 
     def translate(self, tree: ast.expr, depth: int) -> Node:
         match tree:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 return const(value)
             case ast.Name(id=name):
-                return self.named[name] if name in self.named else resolve(name, self.setting)
+                return self.name(name)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.go(operand, depth)
             case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
@@ -108,16 +110,27 @@ class _Translation:
             case _:
                 raise BadSyntax(f"{type(tree).__name__.lower()} is not part of the language")
 
+    def name(self, name: str) -> Node:
+        """A name of the text, a field, a name of the dialect, or a derived name; in this order."""
+        if name in self.named:
+            return self.named[name]
+        own = None if name in self.setting.fields else self.dialect.fields.get(name)
+        if own is None:
+            return resolve(name, self.setting)
+        return _Body(self.setting, {}, self.dialect).go(ast.parse(own, mode="eval").body, 0)
+
     def called(self, name: str, trees: list[ast.expr], depth: int) -> Node:
-        op = self.table.get((name, len(trees)))
-        if not isinstance(op, str):
+        entry = self.dialect.table.get((name, len(trees)))
+        if entry is None:
             self.unknown(name, trees)
-        row = OPERATORS[op]
+        if not isinstance(entry, str):
+            return self.defined(name, entry, trees, depth)
+        row = OPERATORS[entry]
         if not row.params:
-            return self.joined(op, [self.go(t, depth) for t in trees])
+            return self.joined(entry, [self.go(t, depth) for t in trees])
         series = [self.go(t, depth) for t in trees[: row.series]]
         params = [self.number(t, row, p) for t, p in zip(trees[row.series :], row.params, strict=False)]
-        return call(op, *series, *params)
+        return call(entry, *series, *params)
 
     def joined(self, op: str, nodes: list[Node]) -> Node:
         """More than two arguments nest from the left."""
@@ -129,11 +142,63 @@ class _Translation:
 
     def built(self, op: str, *args: Node) -> Node:
         if op == "pow" and not (args[1].op == CONST and abs(args[1].params[0]) <= MAX_EXPONENT):
-            raise BadConstant(f"an exponent is a constant in [-{MAX_EXPONENT}, {MAX_EXPONENT}]", suggestion="use exp and log")
+            if not self.dialect.powers:
+                raise BadConstant(
+                    f"an exponent is a constant in [-{MAX_EXPONENT}, {MAX_EXPONENT}]", suggestion="use power(x, y), or exp and log"
+                )
+            op = "power"
         node = call(op, *args)
-        if node.op == CONST and not abs(node.params[0]) <= MAX_CONSTANT:
+        if node.op == CONST and not abs(node.params[0]) <= MAX_CONSTANT and not _is_unknown(op, args):
             raise BadConstant(f"{op} of constants gives {node.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
         return node
+
+    def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
+        raise NotImplementedError
+
+    def defined(self, name: str, rules: tuple[Rule, ...], trees: list[ast.expr], depth: int) -> Node:
+        raise NotImplementedError
+
+    def unknown(self, name: str, trees: list[ast.expr]) -> NoReturn:
+        if name in LOOKING_AHEAD:
+            raise LookAhead(f"{name} would use bars that have not closed", suggestion="use delay(x, n) to look back")
+        if len(trees) == 1 and name in WHOLE_SAMPLE:
+            raise LookAhead(
+                f"{name} without a window would see the whole sample", suggestion=f"write {name}(x, 20), or rank(x) across symbols"
+            )
+        counts = self.dialect.arities(name)
+        if counts:
+            takes = " or ".join(str(c) for c in counts) if len(counts) < 4 else f"{counts[0]} to {counts[-1]}"
+            raise WrongArity(f"{name} takes {takes} arguments, not {len(trees)}")
+        raise UnknownName(f"there is no operator {name!r}", suggestion=nearest(name, self.dialect.names))
+
+
+class _Text(_Reader):
+    """One line of a text, by its dialect; every refusal gets its place."""
+
+    def __init__(self, line: Line, dialect: Dialect, setting: Setting, named: Mapping[str, Node]) -> None:
+        super().__init__(dialect, setting, named)
+        self.line = line
+        self.done: dict[ast.expr, Node] = {}  # an argument is read once, however many lines of a table are tried on it
+
+    def node(self) -> Node:
+        try:
+            tree = ast.parse(self.line.python, mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as wrong:
+            at = wrong.offset if isinstance(wrong, SyntaxError) and wrong.offset else len(self.line.python)  # 0: the text ends too early
+            row, column = self.line.place(at - 1)
+            reason = wrong.msg if isinstance(wrong, SyntaxError) else "too deeply nested"
+            raise BadSyntax(f"this is not an expression: {reason}", line=row, column=column) from None
+        return self.go(tree, 0)
+
+    def go(self, tree: ast.expr, depth: int) -> Node:
+        if tree not in self.done:
+            if depth > DEEPEST:
+                self.refuse(tree, TooBig("it is nested too deeply", suggestion="split it into several lines"))
+            try:
+                self.done[tree] = self.translate(tree, depth + 1)
+            except FactorError as refusal:
+                self.refuse(tree, refusal)
+        return self.done[tree]
 
     def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
         """A parameter: a number as written, with a sign at most; never an expression."""
@@ -153,18 +218,79 @@ class _Translation:
             self.refuse(tree, refusal)
         return checked
 
-    def unknown(self, name: str, trees: list[ast.expr]) -> NoReturn:
-        if name in LOOKING_AHEAD:
-            raise LookAhead(f"{name} would use bars that have not closed", suggestion="use delay(x, n) to look back")
-        counts = sorted(count for known, count in self.table if known == name)
-        if len(trees) == 1 and name in WHOLE_SAMPLE:
-            raise LookAhead(
-                f"{name} without a window would see the whole sample", suggestion=f"write {name}(x, 20), or rank(x) across symbols"
-            )
-        if counts:
-            takes = " or ".join(str(c) for c in counts) if len(counts) < 4 else f"{counts[0]} to {counts[-1]}"
-            raise WrongArity(f"{name} takes {takes} arguments, not {len(trees)}")
-        raise UnknownName(f"there is no operator {name!r}", suggestion=nearest(name, {known for known, _ in self.table}))
+    def defined(self, name: str, rules: tuple[Rule, ...], trees: list[ast.expr], depth: int) -> Node:
+        """By the first line of the dialect's table that the arguments fit."""
+        for rule in rules:
+            found: dict[str, ast.expr] = {}
+            if all(self.fits(pattern, tree, depth, found) for pattern, tree in zip(rule.takes, trees, strict=True)):
+                body = _Body(self.setting, {key: self.go(tree, depth) for key, tree in found.items()}, self.dialect)
+                try:
+                    return body.go(rule.means, 0)
+                except FactorError as refusal:
+                    if body.blamed in found:
+                        self.refuse(found[body.blamed], refusal)
+                    raise
+        raise WrongArity(f"{name} is not written so", suggestion=f"write {' or '.join(rule.left for rule in rules)}")
+
+    def fits(self, pattern: ast.expr, tree: ast.expr, depth: int, found: dict[str, ast.expr]) -> bool:
+        """Whether an argument is what the table says; what its names stand for goes into `found`."""
+        match pattern:
+            case ast.Name(id=key) if key.isupper():
+                return isinstance(tree, ast.Name) and tree.id == key.lower()
+            case ast.Name(id=key):
+                found[key] = tree
+                return True
+            case ast.Call(func=ast.Name(id=known), args=patterns):
+                match tree:
+                    case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name == known and len(args) == len(patterns):
+                        return all(self.fits(p, t, depth, found) for p, t in zip(patterns, args, strict=True))
+                return False
+        node = self.go(tree, depth)
+        if node.op != CONST:
+            return False
+        found.update((inner.id, tree) for inner in ast.walk(pattern) if isinstance(inner, ast.Name))
+        return is_so(pattern, float(node.params[0]))
 
     def refuse(self, tree: ast.expr, refusal: FactorError) -> NoReturn:
         raise refusal.placed(*self.line.place(tree.col_offset))
+
+
+class _Body(_Reader):
+    """The right side of a line of a table: canonical text over the arguments. `blamed` is the argument that a refusal is about."""
+
+    def __init__(self, setting: Setting, named: Mapping[str, Node], spoken: Dialect) -> None:
+        super().__init__(SLUICE._replace(powers=True), setting, named)
+        self.floors = spoken.floors
+        self.blamed = ""
+
+    def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
+        self.blamed = next((inner.id for inner in ast.walk(tree) if isinstance(inner, ast.Name)), "")
+        value = self.figure(tree)
+        if value is None:
+            kind = BadWindow if param.whole else BadConstant
+            raise kind(f"the {param.name} of {row.name} must be a number, not an expression of fields")
+        if param.whole and self.floors and (value < 0 or 1 <= value < math.inf):
+            value = math.floor(value)
+        checked = parameter(row, param, value)
+        self.blamed = ""
+        return checked
+
+    def figure(self, tree: ast.expr) -> float | None:
+        """The value of a number, and of arithmetic on numbers; None of anything else."""
+        match tree:
+            case ast.Constant(value=int() | float() as value):
+                return value
+            case ast.Name(id=name) if name in self.named and self.named[name].op == CONST:
+                return self.named[name].params[0]
+            case ast.BinOp(left=left, op=op, right=right):
+                a, b = self.figure(left), self.figure(right)
+                return None if a is None or b is None or type(op) not in _FIGURES else _FIGURES[type(op)](a, b)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                a = self.figure(operand)
+                return None if a is None else -a
+        return None
+
+
+def _is_unknown(op: str, args: tuple[Node, ...]) -> bool:
+    """`0 / 0`, which is how NaN is written."""
+    return op == "div" and all(a.op == CONST and a.params[0] == 0 for a in args)

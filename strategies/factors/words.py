@@ -5,11 +5,11 @@ Each line becomes plain Python expression text made of words that passed, and a 
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, NoReturn
 
 from strategies.errors import BadConstant, BadSyntax, BadText, FactorError, TooBig
-from strategies.factors.dialects import UNITS, bars
+from strategies.factors.dialects import UNITS, Dialect, bars
 from strategies.factors.graph import DIGITS
 
 MAX_BYTES = 2_048
@@ -21,9 +21,12 @@ _WORD = re.compile(
     r"(?P<space>[ \t]+|\\\n)|(?P<newline>\n)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z_]\w*)?"
     r"|\$?(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>\*\*|&&|\|\||<=|>=|==|!=|[-+*/()<>,?:^!=])",
+    r"|(?P<sign>\*\*|&&|\|\||<=|>=|==|!=|[-+*/()<>,?:^!=&|])",
     re.ASCII,
 )
+_DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names
+_LABEL = re.compile(r"[ \t]*((?!lambda\b)[A-Za-z][\w -]*):(?!=)[^\n]*(?:\n|$)", re.ASCII)
+_TITLES = frozenset({"name", "title", "description", "rationale", "hypothesis", "idea"})
 _PYTHON = {"^": "**", "&&": "and", "||": "or", "!": "not"}
 _VALUES = frozenset({"true", "false", "none", "nan", "inf", "infinity", "null"})
 _KEPT = frozenset({"and", "or", "not", "if", "else"})
@@ -75,9 +78,10 @@ class Line(NamedTuple):
         return row, column
 
 
-def statements(text: str, timeframe: int) -> list[Line]:
-    """The lines of a text. Raises FactorError."""
-    lines = [_line(words) for words in _split(_words(_gate(text), timeframe))]
+def statements(text: str, timeframe: int, dialect: Dialect, is_known: Callable[[str], bool]) -> list[Line]:
+    """The lines of a text. `is_known`: whether a name has a meaning already. Raises FactorError."""
+    words = _words(_unlabelled(_gate(text)), timeframe, dialect)
+    lines = [_line(part, dialect, is_known) for part in _split(words)]
     if not lines:
         raise BadSyntax("the factor is empty", line=1, column=1, suggestion="write an expression, such as close / delay(close, 20) - 1")
     unnamed = next((line for line in lines[:-1] if not line.name), None)
@@ -102,7 +106,23 @@ def _gate(text: str) -> str:
     return text
 
 
-def _words(text: str, timeframe: int) -> Iterator[Word]:
+def _unlabelled(text: str) -> str:
+    """Labels above the formula and before it, as in `FACTOR_NAME: Momentum` and `Factor: momentum_5d`, as spaces.
+
+    A label that ends in a word such as NAME or TITLE takes its line with it; any other goes alone.
+    """
+    at = 0
+    while (found := _LABEL.match(text, at)) is not None:
+        title = re.split(r"[\W_]", found[1].lower().strip())[-1] in _TITLES
+        end = found.end() if title or not text[found.end(1) + 1 : found.end()].strip() else found.end(1) + 1
+        text = text[:at] + re.sub(r"[^\n]", " ", text[at:end]) + text[end:]
+        if end != found.end():
+            break
+        at = end
+    return text
+
+
+def _words(text: str, timeframe: int, dialect: Dialect) -> Iterator[Word]:
     """The words; a newline (text "\\n") only where no bracket is open."""
     row, begin, at, last, opened = 1, 0, 0, False, 0
     while at < len(text):
@@ -118,21 +138,27 @@ def _words(text: str, timeframe: int) -> Iterator[Word]:
                 row, begin = row + 1, found.end()
             at = found.end()
             continue
-        word = _word(found, row, column, last, timeframe, following=text[found.end() :].lstrip()[:1])
+        dot = _DOTTED.match(text, found.end()) if found["name"] else None
+        if dot is not None and f"{found['name']}_{dot[1]}".lower() in dialect.fields:
+            word, end = Word(f"{found['name']}_{dot[1]}".lower(), row, column, True), dot.end()
+        else:
+            word, end = _word(found, row, column, last, timeframe, dialect, text[found.end() :].lstrip()[:1]), found.end()
         opened += (word.text == "(") - (word.text == ")")
         if opened > MAX_BRACKETS:
             raise TooBig(f"more than {MAX_BRACKETS} brackets are open", line=row, column=column)
         yield word
-        last, at = word.operand, found.end()
+        last, at = word.operand, end
 
 
-def _word(found: "re.Match[str]", row: int, column: int, after_operand: bool, timeframe: int, following: str) -> Word:
+def _word(found: "re.Match[str]", row: int, column: int, after_operand: bool, timeframe: int, dialect: Dialect, following: str) -> Word:
     if found["number"] is not None:
         return Word(_number(found["number"], found["unit"] or "", row, column, timeframe), row, column, True)
     if found["name"] is not None:
         name = found["name"].lower()
         if name in _CALLED and following == "(" and not after_operand:
             return Word(_CALLED[name], row, column, True)
+        if f"{name}_" in dialect.fields and keyword.iskeyword(name):
+            return Word(f"{name}_", row, column, True)
         if name in _VALUES:
             raise BadConstant(f"{found[0]} is not a value of the language", line=row, column=column)
         if name not in _KEPT and (keyword.iskeyword(name) or keyword.iskeyword(found["name"])):
@@ -141,7 +167,9 @@ def _word(found: "re.Match[str]", row: int, column: int, after_operand: bool, ti
             raise BadSyntax(f"{found[0]} is not a name of the language", line=row, column=column)
         return Word(name, row, column, name not in _KEPT)
     sign = found["sign"]
-    return Word(_PYTHON.get(sign, sign), row, column, sign == ")")
+    if sign in ("&", "|") and sign not in dialect.signs:
+        _refuse(sign, row, column)
+    return Word(_PYTHON.get(sign, dialect.signs.get(sign, sign) if sign != "=" else sign), row, column, sign == ")")
 
 
 def _number(text: str, unit: str, row: int, column: int, timeframe: int) -> str:
@@ -180,14 +208,17 @@ def _split(words: Iterator[Word]) -> list[list[Word]]:
     return [line for line in lines if line]
 
 
-def _line(words: list[Word]) -> Line:
+def _line(words: list[Word], dialect: Dialect, is_known: Callable[[str], bool]) -> Line:
     first, name = words[0], ""
-    if len(words) > 1 and words[1].text == "=":
+    compares = "=" in dialect.signs
+    if len(words) > 1 and words[1].text == "=" and not (compares and (not first.text.isidentifier() or is_known(first.text))):
         if not first.operand or not first.text.isidentifier():
             raise BadSyntax("a name must stand before =", line=first.row, column=first.column)
         name, words = first.text, words[2:]
         if not words:
             raise BadSyntax(f"nothing follows {name} =", line=first.row, column=first.column)
+    if compares:
+        words = [w._replace(text=dialect.signs["="]) if w.text == "=" else w for w in words]
     if sum(1 for w in words if w.text == "?") > MAX_CHOICES:
         raise TooBig(f"more than {MAX_CHOICES} choices", line=first.row, column=first.column)
     python, places = "", []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from strategies.factors.dialects.alphagen import ALPHAGEN
-from strategies.factors.dialects.dialect import Dialect, Rule, Table, define
+from strategies.factors.dialects.dialect import Dialect, Rule, Table, define, is_so
 from strategies.factors.dialects.gtja import GTJA
 from strategies.factors.dialects.names import (
     DERIVED,
@@ -14,6 +14,7 @@ from strategies.factors.dialects.names import (
     YEAR,
     Setting,
     bars,
+    is_known,
     resolve,
 )
 from strategies.factors.dialects.qlib import QLIB
@@ -21,8 +22,8 @@ from strategies.factors.dialects.sluice import SLUICE
 from strategies.factors.dialects.worldquant import WORLDQUANT
 
 __all__ = [
-    "DERIVED", "DIALECTS", "LOOKING_AHEAD", "PANEL_FIELDS", "UNITS", "WHOLE_SAMPLE", "YEAR", "Dialect", "Rule", "Setting", "Table",
-    "bars", "define", "resolve",
+    "DERIVED", "DIALECTS", "LOOKING_AHEAD", "PANEL_FIELDS", "SLUICE", "UNITS", "WHOLE_SAMPLE", "YEAR", "Dialect", "Rule", "Setting",
+    "Table", "bars", "define", "is_known", "is_so", "resolve",
 ]  # fmt: skip
 
 DIALECTS: Mapping[str, Dialect] = {d.name: d for d in (SLUICE, WORLDQUANT, GTJA, QLIB, ALPHAGEN)}

@@ -8,12 +8,18 @@ call fits; or a word in capitals, which stands for itself. Lines with one name a
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 Table = Mapping[tuple[str, int], "str | tuple[Rule, ...]"]
 
+_TESTS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+}
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -23,6 +29,10 @@ class Rule(NamedTuple):
     takes: tuple[ast.expr, ...]
     means: ast.expr
     text: str
+
+    @property
+    def left(self) -> str:
+        return self.text.partition(" = ")[0]
 
 
 class Dialect(NamedTuple):
@@ -68,3 +78,15 @@ def define(text: str) -> Table:
             rule = Rule(tuple(head.args), ast.parse(right, mode="eval").body, line.strip())
             table[at] = (*table.get(at, ()), rule)
     return table
+
+
+def is_so(pattern: ast.expr, value: float) -> bool:
+    """Whether a number is what a pattern says: `0`, `n < 1`, `0 < n < 1`."""
+    if isinstance(pattern, ast.Compare):
+        sides = [value if isinstance(s, ast.Name) else _number(s) for s in (pattern.left, *pattern.comparators)]
+        return all(_TESTS[type(op)](a, b) for op, a, b in zip(pattern.ops, sides, sides[1:], strict=False))
+    return value == _number(pattern)
+
+
+def _number(tree: ast.expr) -> float:
+    return float(ast.literal_eval(tree))

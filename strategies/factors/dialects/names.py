@@ -140,3 +140,12 @@ def resolve(name: str, setting: Setting) -> Node:
             return derived.means(bars(int(found[1]), found[2] or "", setting.timeframe), setting)
     known = [*setting.fields, *_WHOLE_NAMES, *(f"{d.stem}20" for d in DERIVED)]
     raise UnknownName(f"no configured feed gives {name!r}", suggestion=nearest(name, known))
+
+
+def is_known(name: str, setting: Setting) -> bool:
+    """Whether a lower-case name has a meaning before any text gives it one."""
+    return (
+        name in setting.fields
+        or name in _WHOLE_NAMES
+        or any(pattern.fullmatch(name) or (derived.default and name == derived.stem.rstrip("_")) for derived, pattern in _COUNTED.items())
+    )
