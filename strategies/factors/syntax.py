@@ -238,7 +238,8 @@ class _Text(_Reader):
             case ast.Name(id=key) if key.isupper():
                 return isinstance(tree, ast.Name) and tree.id == key.lower()
             case ast.Name(id=key):
-                return ast.dump(found.setdefault(key, tree)) == ast.dump(tree)
+                known = found.setdefault(key, tree)
+                return known is tree or ast.dump(known) == ast.dump(tree)
             case ast.Call(func=ast.Name(id=known), args=patterns):
                 match tree:
                     case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name == known and len(args) == len(patterns):

@@ -21,7 +21,7 @@ _WORD = re.compile(
     r"(?P<space>[ \t]+|\\\n)|(?P<newline>\n)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z_]\w*)?"
     r"|\$?(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>\*\*|&&|\|\||<=|>=|==|!=|[-+*/()<>,?:^!=&|])",
+    r"|(?P<sign>\*\*|&&|\|\||<=|>=|==|!=|\.[*/]|[-+*/()<>,?:^!=&|])",
     re.ASCII,
 )
 _DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names
@@ -167,8 +167,8 @@ def _word(found: "re.Match[str]", row: int, column: int, after_operand: bool, ti
             raise BadSyntax(f"{found[0]} is not a name of the language", line=row, column=column)
         return Word(name, row, column, name not in _KEPT)
     sign = found["sign"]
-    if sign in ("&", "|") and sign not in dialect.signs:
-        _refuse(sign, row, column)
+    if sign in ("&", "|", ".*", "./") and sign not in dialect.signs:
+        _refuse(sign[0], row, column)
     return Word(_PYTHON.get(sign, dialect.signs.get(sign, sign) if sign != "=" else sign), row, column, sign == ")")
 
 

@@ -71,5 +71,5 @@ GTJA = Dialect(
         "hd": "high - delay(high, 1)",
         "ld": "delay(low, 1) - low",
     },
-    signs={"=": "==", "&": "and", "|": "or"},
+    signs={"=": "==", "&": "and", "|": "or", ".*": "*", "./": "/"},
 )
