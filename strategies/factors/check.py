@@ -104,6 +104,10 @@ def _unit(node: Node, units: "dict[Node, Unit | None]") -> Unit | None:
             return RATE
         case "time":
             return TIME
+        case "first":
+            return args[0]
+        case "free":  # a product of many: only rates keep their unit
+            return RATE if args[0] == RATE else None
         case "same":
             return _common(node, node.args, units)
         case "compare":

@@ -4,7 +4,8 @@ from strategies.factors.operators.row import SHIFT, Operator, Param, before, fir
 
 OVER_TIME = (
     Operator("delay", 1, "the value `window` bars ago", "pandas shift", (Param("window", least=0, shifts=True),),
-             ("lag", "shift", "ref"), "same", "windows.delay", first, first, first),
+             ("lag", "shift", "ref"), "same", "windows.delay", first, first, first,
+             simpler=lambda call, a, p: a[0] if p[0] == 0 else None),
     made("delta", 1, "a - delay(a, window)", lambda call, a, p: call("sub", a[0], call("delay", a[0], p[0])), params=SHIFT,
          aliases=("diff",)),
     made("pct_change", 1, "a / delay(a, window) - 1", params=SHIFT, aliases=("ts_pct_change", "ts_pctchange"),

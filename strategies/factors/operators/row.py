@@ -55,6 +55,8 @@ class Operator(NamedTuple):
     cross: bool = False
     anchored: bool = False
     means: Means | None = None
+    simpler: Means | None = None  # a simpler node that is the same for these arguments, or None
+    valid: Callable[[Params], None] | None = None  # raises BadWindow or BadConstant where parameters do not go together
     fold: Callable[..., float | None] | None = None  # its value on constants, bit for bit; None where only the kernel can say
 
     @property
@@ -85,10 +87,11 @@ def rows_of(blocks: int) -> Bars:
 
 def plain(name: str, series: int, kernel: str, says: str, source: str = "IEEE 754", *, unit: str = "same", aliases: tuple[str, ...] = (),
           commutes: bool = False, symbol: str = "", fold: Callable[..., float | None] | None = None, params: tuple[Param, ...] = (),
-          floats: Callable[[Params], tuple[float, ...]] = lambda p: ()) -> Operator:  # fmt: skip
+          floats: Callable[[Params], tuple[float, ...]] = lambda p: (), simpler: Means | None = None,
+          valid: Callable[[Params], None] | None = None) -> Operator:  # fmt: skip
     """Element-wise: no memory."""
     return Operator(name, series, says, source, params, aliases, unit, kernel,
-                    commutes=commutes, symbol=symbol, fold=fold, floats=floats)  # fmt: skip
+                    commutes=commutes, symbol=symbol, fold=fold, floats=floats, simpler=simpler, valid=valid)  # fmt: skip
 
 
 def made(name: str, series: int, says: str, means: Means, *, params: tuple[Param, ...] = (),
