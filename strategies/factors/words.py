@@ -21,7 +21,7 @@ _WORD = re.compile(
     r"(?P<space>[ \t]+|\\\n)|(?P<newline>\n)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z_]\w*)?"
     r"|\$?(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>\*\*|&&|\|\||<=|>=|==|!=|\.[*/]|[-+*/()<>,?:^!=&|])",
+    r"|(?P<sign>\.[*/](?!\*)|\*\*|&&|\|\||<=|>=|==|!=|\.[*/]|[-+*/()<>,?:^!=&|])",
     re.ASCII,
 )
 _DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names

@@ -67,24 +67,45 @@ def _length(timeframe: int) -> str:
 
 def vwap(setting: Setting) -> Node:
     """turnover / volume, and (high + low + close) / 3 where a bar has no turnover or no volume."""
-    typical = call("div", call("add", call("add", _in("high", setting), _in("low", setting)), _in("close", setting)), 3)
+    typical = _mean(setting, "high", "low", "close")
     if "turnover" not in setting.fields:
         return typical
     paid = call("div", _in("turnover", setting), _in("volume", setting))
     return call("where", call("is_nan", paid), typical, paid)
 
 
+def _mean(setting: Setting, *names: str) -> Node:
+    total = _in(names[0], setting)
+    for name in names[1:]:
+        total = call("add", total, _in(name, setting))
+    return call("div", total, len(names))
+
+
 def _momentum(n: int, setting: Setting) -> Node:
     return call("pct_change", _in("close", setting), n)
 
 
+def _log_return(n: int, setting: Setting) -> Node:
+    close = _in("close", setting)
+    return call("log", call("div", close, call("delay", close, n)))
+
+
+def _volatility(n: int, setting: Setting) -> Node:
+    return call("ts_std", _momentum(1, setting), n)
+
+
 def _realized_vol(n: int, setting: Setting) -> Node:
-    return call("mul", call("ts_std", _momentum(1, setting), n), call("pow", call("div", YEAR, setting.timeframe / 1_000), 0.5))
+    return call("mul", _volatility(n, setting), call("pow", call("div", YEAR, setting.timeframe / 1_000), 0.5))
 
 
 def _relative_volume(n: int, setting: Setting) -> Node:
     volume = _in("volume", setting)
     return call("div", volume, call("ts_mean", volume, n))
+
+
+def _rolling_vwap(n: int, setting: Setting) -> Node:
+    volume = _in("volume", setting)
+    return call("div", call("ts_sum", call("mul", vwap(setting), volume), n), call("ts_sum", volume, n))
 
 
 def _in(name: str, setting: Setting) -> Node:
@@ -93,8 +114,12 @@ def _in(name: str, setting: Setting) -> Node:
     return field(name)
 
 
-def _over(op: str, name: str) -> Callable[[int, Setting], Node]:
-    return lambda n, setting: call(op, _in(name, setting), n)
+def _over(op: str, *names: str) -> Callable[[int, Setting], Node]:
+    return lambda n, setting: call(op, *(_in(name, setting) for name in names), n)
+
+
+def _of(op: str, *names: str) -> Callable[[Setting], Node]:
+    return lambda setting: call(op, *(_in(name, setting) for name in names))
 
 
 class Derived(NamedTuple):
@@ -106,28 +131,64 @@ class Derived(NamedTuple):
     default: int = 0
 
 
+_BAR = ("high", "low", "close")
 DERIVED = (
     Derived("momentum_", _momentum, "close / delay(close, N) - 1"),
     Derived("return_", _momentum, "close / delay(close, N) - 1"),
+    Derived("log_return_", _log_return, "log(close / delay(close, N)); N = 1 where it is left out", 1),
+    Derived("volatility_", _volatility, "ts_std(returns, N)"),
     Derived("realized_vol_", _realized_vol, "ts_std(returns, N) x sqrt(bars in a 365-day year)"),
     Derived("volume_ratio_", _relative_volume, "volume / ts_mean(volume, N); N = 20 where it is left out", 20),
     Derived("avg_volume_", _over("ts_mean", "volume"), "ts_mean(volume, N)"),
     Derived("volume_zscore_", _over("ts_zscore", "volume"), "ts_zscore(volume, N); N = 20 where it is left out", 20),
     Derived("zscore_", _over("ts_zscore", "close"), "ts_zscore(close, N)"),
-    Derived("rsi_", _over("rsi", "close"), "rsi(close, N)"),
+    Derived("std_", _over("ts_std", "close"), "ts_std(close, N)"),
+    Derived("rsi_", _over("rsi", "close"), "rsi(close, N); N = 14 where it is left out", 14),
     Derived("sma_", _over("ts_mean", "close"), "ts_mean(close, N)"),
     Derived("ema_", _over("ema", "close"), "ema(close, N)"),
     Derived("high_", _over("ts_max", "high"), "ts_max(high, N)"),
     Derived("low_", _over("ts_min", "low"), "ts_min(low, N)"),
     Derived("close_lag_", _over("delay", "close"), "delay(close, N)"),
     Derived("adv", _over("ts_mean", "volume"), "ts_mean(volume, N)"),
+    Derived("vwap_", _rolling_vwap, "ts_sum(vwap * volume, N) / ts_sum(volume, N)"),
+    Derived("atr_", _over("atr", *_BAR), "atr(high, low, close, N); N = 14 where it is left out", 14),
+    Derived("natr_", _over("natr", *_BAR), "natr(high, low, close, N); N = 14 where it is left out", 14),
+    Derived("adx_", _over("adx", *_BAR), "adx(high, low, close, N); N = 14 where it is left out", 14),
+    Derived("cci_", _over("cci", *_BAR), "cci(high, low, close, N); N = 20 where it is left out", 20),
+    Derived("mfi_", _over("mfi", *_BAR, "volume"), "mfi(high, low, close, volume, N); N = 14 where it is left out", 14),
+    Derived("stoch_k_", _over("stoch_k", *_BAR), "stoch_k(high, low, close, N); N = 14 where it is left out", 14),
+    Derived("williams_r_", _over("williams_r", *_BAR), "williams_r(high, low, close, N); N = 14 where it is left out", 14),
+    Derived("bb_upper_", _over("bb_upper", "close"), "bb_upper(close, N); N = 20 where it is left out", 20),
+    Derived("bb_middle_", _over("bb_middle", "close"), "bb_middle(close, N); N = 20 where it is left out", 20),
+    Derived("bb_lower_", _over("bb_lower", "close"), "bb_lower(close, N); N = 20 where it is left out", 20),
+    Derived("bb_width_", _over("bb_width", "close"), "bb_width(close, N); N = 20 where it is left out", 20),
 )
 _COUNTED = {d: re.compile(rf"{d.stem}(\d{{1,9}})({'|'.join(UNITS)})?") for d in DERIVED}
-_WHOLE_NAMES: dict[str, Callable[[Setting], Node]] = {"vwap": vwap, "returns": lambda setting: _momentum(1, setting)}
+_WHOLE_NAMES: dict[str, Callable[[Setting], Node]] = {
+    "vwap": vwap,
+    "returns": lambda setting: _momentum(1, setting),
+    "log_returns": lambda setting: _log_return(1, setting),
+    "hl2": lambda setting: _mean(setting, "high", "low"),
+    "hlc3": lambda setting: _mean(setting, *_BAR),
+    "typical_price": lambda setting: _mean(setting, *_BAR),
+    "ohlc4": lambda setting: _mean(setting, "open", *_BAR),
+    "true_range": _of("true_range", *_BAR),
+    "obv": _of("obv", "close", "volume"),
+    "macd": _of("macd", "close"),
+    "macd_signal": _of("macd_signal", "close"),
+    "macd_hist": _of("macd_hist", "close"),
+}
+_ABSENT = {
+    "factor": "coins have no splits: prices as they are need no factor",
+    "benchmark_close": "give the panel a column benchmark_close, an index's close in every symbol's row",
+    "benchmark_open": "give the panel a column benchmark_open, an index's open in every symbol's row",
+    "cap": "give the panel a column cap, the market capitalisation",
+    **{name: f"give the panel a column {name} of whole numbers, a class of symbols each" for name in ("sector", "industry", "subindustry")},
+}
 
 
 def resolve(name: str, setting: Setting) -> Node:
-    """A lower-case name as a graph: a field, `vwap`, `returns`, or a derived name. Raises UnknownName, BadWindow."""
+    """A lower-case name as a graph: a field, a whole name such as `vwap`, or a derived name. Raises UnknownName, BadWindow."""
     if name in setting.fields:
         return field(name)
     if name in _WHOLE_NAMES:
@@ -138,6 +199,8 @@ def resolve(name: str, setting: Setting) -> Node:
         found = pattern.fullmatch(name)
         if found is not None:
             return derived.means(bars(int(found[1]), found[2] or "", setting.timeframe), setting)
+    if name in _ABSENT:
+        raise UnknownName(f"no configured feed gives the field {name!r}", suggestion=_ABSENT[name])
     known = [*setting.fields, *_WHOLE_NAMES, *(f"{d.stem}20" for d in DERIVED)]
     raise UnknownName(f"no configured feed gives {name!r}", suggestion=nearest(name, known))
 
