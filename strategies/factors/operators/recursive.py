@@ -116,7 +116,7 @@ RECURSIVE = (
     Operator("cumsum", 1, "sum of all values since the beginning; NaN where a is, the sum goes on", "pandas cumsum; Neumaier 1974",
              aliases=("cum_sum", "ts_cumsum"), kernel="running.sums", state=lambda p: 3, floats=lambda p: (SUM, 0.0, 0.0), anchored=True),
     _step("cumprod", "product of all values since the beginning; NaN where a is, the product goes on", "pandas cumprod", PRODUCT,
-          carry=False, aliases=("cum_prod",), unit="rate"),
+          carry=False, aliases=("cum_prod",), unit="free"),
     _step("cummax", "largest value since the beginning; NaN where a is", "pandas cummax", LARGEST, carry=False, aliases=("cum_max",)),
     _step("cummin", "smallest value since the beginning; NaN where a is", "pandas cummin", SMALLEST, carry=False, aliases=("cum_min",)),
     _step("ffill", "the last known value", "pandas ffill", LAST, carry=True, aliases=("fill_forward", "pad", "ffillnan")),

@@ -18,7 +18,7 @@ def ewm(x: Array, span: float, adjust: float, known: int) -> Any:
     return pd.DataFrame(x).ewm(span=span, adjust=bool(adjust), ignore_na=False, min_periods=known)
 
 
-def ewm_pairs(x: Array, y: Array, span: float, adjust: float, known: int, measure: str) -> Array:
+def ewm_pairs(measure: str, x: Array, y: Array, span: float, adjust: float, known: int) -> Array:
     columns = [
         getattr(pd.Series(x[:, s]).ewm(span=span, adjust=bool(adjust), min_periods=known), measure)(pd.Series(y[:, s]))
         for s in range(x.shape[1])
@@ -36,16 +36,106 @@ def expanding_count(x: Array, known: int) -> Array:
     return np.where(count >= known, count, np.nan)
 
 
+def per_symbol(compute: Callable[..., list[float]]) -> Callable[..., Array]:
+    """A computation over the bars of one symbol, for all symbols."""
+
+    def columns(*args: Any) -> Array:
+        series = [a for a in args if isinstance(a, np.ndarray)]
+        params = [a for a in args if not isinstance(a, np.ndarray)]
+        return np.stack([compute(*(a[:, s].tolist() for a in series), *params) for s in range(series[0].shape[1])], axis=1)
+
+    return columns
+
+
+def seeded(values: list[float], w: int, skip: int, alpha: float, seeds: int, scale: float) -> list[float]:
+    """After `skip` known values the sum of the next `seeds`, over w; then exponential. The last value is carried over unknown bars."""
+    known: list[float] = []
+    result, mean, now = [], 0.0, np.nan
+    for x in values:
+        if x == x:
+            known.append(x)
+            place = len(known) - skip
+            if place == seeds:
+                mean = sum(known[skip:]) / w
+            elif place > seeds:
+                mean = mean * (1 - alpha) + x * alpha
+            now = mean * scale if place >= w else np.nan
+        result.append(now)
+    return result
+
+
+def adaptive(values: list[float], rates: list[float], least: float) -> list[float]:
+    result: list[float] = []
+    mean = np.nan
+    for last, x, rate in zip([np.nan, *values], values, rates, strict=False):
+        if x == x and rate == rate:
+            if mean != mean:
+                mean = last if last == last else x
+            mean += min(max(rate, least), 1.0) * (x - mean)
+        result.append(mean)
+    return result
+
+
+def session_sum(values: list[float], bars: int) -> list[float]:
+    result, total = [], 0.0
+    for t, x in enumerate(values, FIRST):
+        total = 0.0 if t % bars == 0 else total
+        total += x if x == x else 0.0
+        result.append(total if x == x else np.nan)
+    return result
+
+
+def age(values: list[float], w: int, side: float) -> list[float]:
+    result = []
+    for t in range(len(values)):
+        last = values[max(0, t - w + 1) : t + 1][::-1]
+        unknown = len(last) < w or any(x != x for x in last)
+        result.append(np.nan if unknown else float(last.index(max(last) if side > 0 else min(last))))
+    return result
+
+
+def sar(high: list[float], low: list[float], acceleration: float, maximum: float) -> list[float]:
+    """Wilder's rules as TA-Lib applies them, told by sides; unknown bars are left out."""
+    known = [t for t in range(len(high)) if high[t] == high[t] and low[t] == low[t]]
+    result = [np.nan] * len(high)
+    if len(known) < 2:
+        return result
+    a, b = known[:2]
+    acceleration = min(acceleration, maximum)
+    long = not (low[a] - low[b] > max(high[b] - high[a], 0.0))
+    stop, reach, rate, before = low[a] if long else high[a], high[b] if long else low[b], acceleration, b
+    for t in known[1:]:
+        highs, lows = (high[before], high[t]), (low[before], low[t])
+        if low[t] <= stop if long else high[t] >= stop:
+            stop = min(reach, *lows) if not long else max(reach, *highs)
+            result[t], long, rate = stop, not long, acceleration
+            reach = high[t] if long else low[t]
+        else:
+            result[t] = stop
+            further = high[t] > reach if long else low[t] < reach
+            reach, rate = ((high if long else low)[t], min(rate + acceleration, maximum)) if further else (reach, rate)
+        stop += rate * (reach - stop)
+        stop = min(stop, *lows) if long else max(stop, *highs)
+        before = t
+    return result
+
+
+FIRST = 28_400_003  # index of the first bar in tests/properties/test_operators.py
 ORACLE: dict[str, Callable[..., Any]] = {
     "wilder": lambda x, w: mean_of_alpha(x, 1 / w, w), "sma_recursive": lambda x, w, m: mean_of_alpha(x, m / w, w),
     "ewm_mean": lambda x, *p: ewm(x, *p).mean().to_numpy(), "ewm_var": lambda x, *p: ewm(x, *p).var().to_numpy(),
     "ewm_std": lambda x, *p: ewm(x, *p).std().to_numpy(),
-    "ewm_cov": lambda x, y, *p: ewm_pairs(x, y, *p, "cov"), "ewm_corr": lambda x, y, *p: ewm_pairs(x, y, *p, "corr"),
+    "ewm_cov": lambda x, y, *p: ewm_pairs("cov", x, y, *p), "ewm_corr": lambda x, y, *p: ewm_pairs("corr", x, y, *p),
     "cumsum": lambda x: pd.DataFrame(x).cumsum().to_numpy(), "cumprod": lambda x: pd.DataFrame(x).cumprod().to_numpy(),
     "cummax": lambda x: pd.DataFrame(x).cummax().to_numpy(), "cummin": lambda x: pd.DataFrame(x).cummin().to_numpy(),
     "ffill": lambda x: pd.DataFrame(x).ffill().to_numpy(),
     "expanding_mean": lambda x, k: expanding(x, k, "mean"), "expanding_std": lambda x, k: expanding(x, k, "std"),
     "expanding_var": lambda x, k: expanding(x, k, "var"), "expanding_sum": lambda x, k: expanding(x, k, "sum"),
     "expanding_min": lambda x, k: expanding(x, k, "min"), "expanding_max": lambda x, k: expanding(x, k, "max"),
-    "expanding_count": expanding_count,
+    "expanding_count": expanding_count, "session_sum": per_symbol(session_sum),
+    "ta_ema": per_symbol(lambda x, w, skip: seeded(x, w, skip, 2 / (w + 1), w, 1)),
+    "ta_wilder": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w, 1)),
+    "ta_wilder_sum": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w - 1, w)),
+    "adaptive": per_symbol(adaptive), "ta_sar": per_symbol(sar),
+    "ta_bars_since_max": per_symbol(lambda x, w: age(x, w, 1.0)), "ta_bars_since_min": per_symbol(lambda x, w: age(x, w, -1.0)),
 }  # fmt: skip
