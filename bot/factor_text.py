@@ -15,6 +15,7 @@ from feeds.times import span_text
 from strategies.errors import BadSyntax, BadText, FactorError, TooBig, UnitMismatch
 from strategies.factors import Node, parse, unit_of
 from strategies.factors.check import Unit, distinct, state_bytes
+from strategies.factors.describe import describe
 from strategies.factors.operators import OPERATORS
 
 DIALECTS = ("auto", "sluice", "qlib", "worldquant", "gtja", "alphagen", "pandas")
@@ -81,8 +82,9 @@ def accepted(node: Node, dialect: str, setting: Setting) -> Document:
         "units": unit,
         "look_back": node.look_back,
         "state_bytes": state_bytes(nodes),
-        "timeframe": span_text(setting.timeframe),
+        "description": describe(node, setting.timeframe),
         "warnings": [*warnings, *_warnings(nodes)],
+        "timeframe": span_text(setting.timeframe),
     }
 
 

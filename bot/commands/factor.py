@@ -30,16 +30,21 @@ class Formula(options.Command):
         return super().parse_args(ctx, [f" {word}" if re.match(r"-[^-].", word) and word not in known else word for word in args])
 
 
-def reading(function: options.F) -> options.F:
+def language(function: options.F) -> options.F:
     """The options of how text is read."""
     dialect = click.option(
         "--dialect", type=click.Choice(DIALECTS), default="auto", metavar="D", help=f"Language of the text: {', '.join(DIALECTS)}.  [auto]"
     )
-    batch = click.option("--batch", metavar="FILE.jsonl", help='Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}.')
     units = click.option(
         "--units", type=click.Choice(("on", "off")), help="Refuse a price added to a volume.  [default: on for sluice, off elsewhere]"
     )
-    return dialect(batch(units(function)))
+    return dialect(units(function))
+
+
+def reading(function: options.F) -> options.F:
+    """The same, and those of a batch."""
+    says = 'Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}; - reads them from stdin.'
+    return language(click.option("--batch", metavar="FILE.jsonl", help=says)(function))
 
 
 @click.group()
@@ -147,6 +152,7 @@ def _shown(document: "Document") -> Iterator[tuple[str, str]]:
     from feeds.times import span, span_text
 
     lasting = span_text(document["warm_up"] * span(document["timeframe"])) if document["warm_up"] else "none"
+    yield "says", document["description"]
     yield "canonical", document["canonical"]
     yield "dialect", document["dialect"]
     yield "inputs", ", ".join(document["inputs"])
@@ -258,6 +264,35 @@ def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, f
     for answer in said:
         if answer is not None:
             _say_line(answer)
+    return 0
+
+
+SIMILAR = ("sluice factor similar 'ts_mean(close, 20) / close' 'ts_mean(close, 30) / close'",)
+
+
+@factor.command(cls=Formula, examples=SIMILAR)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--timeframe", type=options.Span(), default=60_000, metavar="1m", help="Bar length.  [default: 1m]")
+@click.option("--fields", cls=options.Several, metavar="A,B", help="Metrics that the factors may read.")
+@language
+@options.common
+def similar(*, a: str, b: str, timeframe: int, fields: tuple[str, ...], dialect: str, units: str | None, as_json: bool) -> int:
+    """How alike two factors are: 1 where they are the same, 0 where they share nothing.
+
+    A and B are what `sluice factor parse` takes. Half way between stand factors that differ in their windows alone.
+    """
+    from bot import factor_text
+    from strategies.factors.similarity import similarity
+
+    out = Out(as_json)
+    setting = factor_text.Setting(timeframe, factor_text.vocabulary(fields), dialect, None if units is None else units == "on")
+    found = [_read(factor_text.of_argument(text, sys.stdin.buffer), setting, out) for text in (a, b)]
+    read = [each for each in found if each is not None]
+    if len(read) < 2:
+        return REFUSED
+    value = similarity(read[0][0], read[1][0])
+    out.answer({"similarity": value, "keys": [document["key"] for _, document in read]}, [f"{value:.3f}"])
     return 0
 
 
