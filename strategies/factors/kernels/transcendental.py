@@ -214,7 +214,7 @@ def arctan_of(x: float) -> float:
     odd = -7.69187620504482999495e-02 + w * (-5.83357013379057348645e-02 + w * -3.65315727442169155270e-02)
     odd = w * (-1.99999999998764832476e-01 + w * (-1.11111104054623557880e-01 + w * odd))
     r = high - ((g * (even + odd) - low) - g)
-    r = r if z < INF else ATAN_INF
+    r = ATAN_INF if z == INF else r
     return r if x >= 0.0 else -r
 
 

@@ -52,7 +52,7 @@ def _blocks(quantities: int) -> Callable[[Params], int]:
 
 
 PARTIAL: tuple[Operator, ...] = (
-    _roll("roll_count", "partial.reduced", "how many are known", COUNT, rows=_blocks(2), unit="time"),
+    _roll("roll_count", "partial.reduced", "how many are known", COUNT, rows=_blocks(2), unit="rate"),
     _roll("roll_sum", "partial.reduced", "sum of the known", SUM, rows=_blocks(2)),
     _roll("roll_product", "partial.reduced", "product of the known", PRODUCT, rows=_blocks(2), unit="free"),
     _roll("roll_min", "partial.reduced", "smallest of the known", SMALLEST, rows=_blocks(2)),

@@ -27,8 +27,8 @@ def _ordered(name: str, says: str, want: float, *, params: tuple[Param, ...] = (
                     valid=(lambda p: share(float(p[1]))) if params else None)  # fmt: skip
 
 
-def _line(name: str, says: str, want: float, *, unit: str = "same", aliases: tuple[str, ...] = ()) -> Operator:
-    return rolling(name, "regression.line", says, 3, least=2, want=want, unit=unit, aliases=aliases, source=SQUARES)
+def _line(name: str, says: str, want: float, *, unit: str = "same", aliases: tuple[str, ...] = (), least: int = 2) -> Operator:
+    return rolling(name, "regression.line", says, 3, least=least, want=want, unit=unit, aliases=aliases, source=SQUARES)
 
 
 def _between(p: Params) -> None:
@@ -68,7 +68,7 @@ SHAPE: tuple[Operator, ...] = (
     _line("ts_intercept", "height of the least-squares line at the oldest bar", INTERCEPT, aliases=("intercept", "linreg_intercept")),
     _line("ts_rsquare", "R squared of the least-squares line; NaN where all are equal", RSQUARE, unit="rate",
           aliases=("rsquare", "rsquared", "r_squared", "ts_rsquared")),
-    _line("ts_resid", "the newest value minus the least-squares line", RESIDUAL, aliases=("resid", "resi", "ts_residual")),
+    _line("ts_resid", "the newest value minus the least-squares line", RESIDUAL, aliases=("resid", "resi", "ts_residual"), least=3),
     Operator("decay_exp", 1, "mean with weights factor ** age", "WorldQuant ts_decay_exp_window",
              (Param("window"), Param("factor", whole=False, least=0.0)), ("ts_decay_exp", "ts_decay_exp_window"), "same",
              "shape.decay_exp", before, before, first, rows_of(1), _weights, valid=_between),

@@ -5,20 +5,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from strategies.factors import Node
 from strategies.factors.graph import CONST, FIELD
-from tests.strategies.factors import oracle_technical
+from tests.strategies.factors import oracle_technical, oracle_windows
+from tests.strategies.factors.oracle_windows import windows
 
 Array = NDArray[np.float64]
 Wide = np.longdouble
-
-
-def windows(x: Array, w: int) -> NDArray[Any]:
-    """[T, S, w]: the last w values at each bar, NaN before the beginning."""
-    return sliding_window_view(np.concatenate([np.full((w - 1, x.shape[1]), np.nan), x]), w, axis=0).astype(Wide)
 
 
 def full(x: NDArray[Any], value: NDArray[Any]) -> Array:
@@ -105,6 +100,10 @@ def decay(v: NDArray[Any]) -> NDArray[Any]:
     return (v * weights).sum(axis=2) / weights.sum()
 
 
+def extended(function: Callable[..., Any], a: Array) -> Array:
+    return np.asarray(function(a.astype(Wide)), np.float64)
+
+
 def positive(x: Array, value: Callable[[NDArray[Any]], Any], above: float = 0.0) -> Array:
     with np.errstate(all="ignore"):
         return np.where(x > above, value(x.astype(Wide)), np.nan).astype(np.float64)
@@ -120,6 +119,11 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "abs": np.abs, "sign": np.sign, "sqrt": lambda a: np.where(a == 0, 0.0, positive(a, np.sqrt)),
     "log": lambda a: positive(a, np.log), "log1p": lambda a: positive(a, np.log1p, -1.0),
     "exp": lambda a: np.exp(a.astype(Wide)).astype(float), "tanh": lambda a: np.tanh(a.astype(Wide)).astype(float),
+    "power": power, "div_inf": np.divide, "log_inf": lambda a: extended(np.log, a), "log1p_inf": lambda a: extended(np.log1p, a),
+    "sin": lambda a: extended(np.sin, a), "cos": lambda a: extended(np.cos, a), "arctan": lambda a: extended(np.arctan, a),
+    "floor": np.floor, "ceil": np.ceil, "round": lambda a, decimals: np.round(a, int(decimals)),
+    "nan_to": lambda a, b: np.where(np.isnan(a), b, a), "keep": lambda a, c: np.where(np.isnan(c) | (c == 0), np.nan, a),
+    "fmax": np.fmax, "fmin": np.fmin, "finite": lambda a: np.where(np.isfinite(a), a, np.nan),
     "clip": np.clip, "min": np.minimum, "max": np.maximum,
     "delay": shift,
     "ts_sum": lambda x, w: over(x, w, lambda v: v.sum(axis=2)), "ts_mean": lambda x, w: over(x, w, lambda v: v.mean(axis=2)),
@@ -145,4 +149,4 @@ def evaluate(node: Node, data: dict[str, Array]) -> Array:
         return np.asarray(ORACLE[node.op](*(evaluate(a, data) for a in node.args), *node.params), np.float64)
 
 
-ORACLE |= oracle_technical.ORACLE
+ORACLE |= oracle_technical.ORACLE | oracle_windows.ORACLE

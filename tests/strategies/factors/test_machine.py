@@ -1,6 +1,6 @@
 """Programs and the machine: what they share, what they refuse, what they keep, and their bits."""
 
-import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -8,22 +8,10 @@ from numpy.typing import NDArray
 
 from strategies.errors import FactorError
 from strategies.factors import Machine, call, compile_factors, field
-from strategies.factors.operators import OPERATORS
-from tests.properties.test_operators import ALL
+from tests.strategies.factors.digests import FIELDS, FILE, digests, prices
 from tests.strategies.factors.oracle import evaluate
 
-FIELDS = ("open", "high", "low", "close", "volume")
 Array = NDArray[np.float64]
-
-
-def prices(bars: int, symbols: int) -> Array:
-    """float64[T, 5, S] from whole numbers alone: the same bits everywhere."""
-    rng = np.random.default_rng(11)
-    close = (10_000 + np.cumsum(rng.integers(-9, 10, (bars, symbols)), axis=0)) / 100
-    around = rng.integers(0, 8, (bars, 4, symbols)) / 100
-    block = np.stack([close + around[:, 0], close + 0.2 + around[:, 1], close - around[:, 2], close, 1 + around[:, 3] * 900], axis=1)
-    block[rng.integers(0, 100, (bars, symbols)).reshape(bars, 1, symbols).repeat(5, axis=1) == 7] = np.nan
-    return block
 
 
 def program(**factors: str):  # type: ignore[no-untyped-def]
@@ -212,14 +200,6 @@ def test_a_nested_factor_is_what_its_definition_says() -> None:
         np.testing.assert_allclose(values[:, i], wanted, rtol=1e-9, atol=1e-9)
 
 
-BITS = "8f64421d8855442075311b12a279effe0f6b5f050326c6f357c08d9cf0fe6417"
-
-
 def test_the_bits_of_every_operator_are_those_of_every_machine() -> None:
     """Not of this processor, this numba, this Python: IEEE arithmetic in a fixed order leaves no choice."""
-    block = prices(300, 9)
-    made = compile_factors(ALL, timeframe=60_000, fields=FIELDS)
-    values = Machine(made, 9).run(block, 28_000_001)
-    values[np.isnan(values)] = np.nan
-    assert {OPERATORS[n.op].name for n in ALL.values()} == {row.name for row in OPERATORS.values() if row.means is None}
-    assert hashlib.sha256((values + 0.0).tobytes()).hexdigest() == BITS
+    assert digests() == json.loads(FILE.read_text()), "python -m tests.strategies.factors.digests writes them anew"
