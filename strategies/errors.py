@@ -10,6 +10,7 @@ FactorError             the text of a factor is wrong; `code` says how
     BadSyntax           syntax        not an expression of the language
     BadConstant         constant      a number or value that is not allowed
     BadText             text          not plain ASCII text
+    Ambiguous           ambiguous     dialects differ on what it means
 """
 
 from typing import Self
@@ -78,3 +79,7 @@ class BadConstant(FactorError):
 
 class BadText(FactorError):
     kind = "text"
+
+
+class Ambiguous(FactorError):
+    kind = "ambiguous"

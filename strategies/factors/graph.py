@@ -18,6 +18,7 @@ from strategies.factors.operators import OPERATORS, Number, Operator, Param, Par
 FIELD, CONST = "field", "const"
 MAX_TEXT_NODES: Final = 100_000  # written out as text; beyond it a graph is a mistake, not a factor
 DIGITS: Final = 12  # a folded constant has at most as many as a written one may have, so that canonical text is legal text
+_BEYOND = {math.inf: "div_inf(1, 0)", -math.inf: "div_inf(-1, 0)"}
 _SIGNS = {"add": "sub", "sub": "add"}  # a + -2 is a - 2, with the same bits
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _RESERVED = frozenset({"nan", "inf", "and", "or", "not", "if", "else", "true", "false", "none"})
@@ -92,7 +93,7 @@ def field(name: str) -> Node:
 
 
 def const(x: Number) -> Node:
-    """A number. NaN is allowed here (not known), though not in text."""
+    """A number. NaN is allowed here, and in text as 0 / 0; so are infinities, as div_inf(1, 0) and div_inf(-1, 0)."""
     value = float(x) + 0.0  # no negative zero
     return _intern(CONST, (), (value,), number_text(value))
 
@@ -127,6 +128,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def number_text(value: Number) -> str:
     """The shortest text that reads back as the same float64: 20, 0.001, -1e-09."""
     value = float(value)
+    if not math.isfinite(value):
+        return _BEYOND.get(value, "(0 / 0)")
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
@@ -161,7 +164,7 @@ def parameter(row: Operator, param: Param, value: "Node | Number | None") -> Num
     if not param.whole:
         if value < param.least:
             raise BadConstant(f"the {param.name} of {row.name} must be at least {number_text(param.least)}, not {number_text(value)}")
-        return float(value) + 0.0
+        return float(f"{value:.{DIGITS}g}") + 0.0
     if param.shifts and value < 0:
         raise LookAhead(f"{row.name} by {number_text(value)} bars would read the future", suggestion="look back by 1 bar or more")
     if value == math.inf or value != int(value):

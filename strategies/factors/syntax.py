@@ -149,7 +149,7 @@ class _Reader:
                 )
             op = "power"
         node = call(op, *args)
-        if node.op == CONST and not abs(node.params[0]) <= MAX_CONSTANT and not _is_unknown(op, args):
+        if node.op == CONST and not abs(node.params[0]) <= MAX_CONSTANT and not _is_written(op, args):
             raise BadConstant(f"{op} of constants gives {node.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
         return node
 
@@ -292,6 +292,9 @@ class _Body(_Reader):
         return None
 
 
-def _is_unknown(op: str, args: tuple[Node, ...]) -> bool:
-    """`0 / 0`, which is how NaN is written."""
-    return op == "div" and all(a.op == CONST and a.params[0] == 0 for a in args)
+def _is_written(op: str, args: tuple[Node, ...]) -> bool:
+    """`0 / 0`, which is how NaN is written, and `div_inf(1, 0)` and `div_inf(-1, 0)`, which are the infinities."""
+    if op not in ("div", "div_inf") or any(a.op != CONST for a in args):
+        return False
+    above, below = (a.params[0] for a in args)
+    return below == 0 and abs(above) == (op == "div_inf")
