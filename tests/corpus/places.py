@@ -6,5 +6,5 @@ from typing import Final
 HERE: Final = Path(__file__).parent
 CAUSAL: Final = HERE / "pandas_causal.jsonl"
 AHEAD: Final = HERE / "pandas_ahead.jsonl"
-RECORDED: Final = HERE / "talib.npz"  # made by record.py
+RECORDED: Final = HERE / "libraries.npz"  # made by record.py
 SAMPLE: Final = slice(0, None, 5)  # the bars that are recorded
