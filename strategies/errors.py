@@ -62,7 +62,10 @@ class BadWindow(FactorError):
 
 
 class UnitMismatch(FactorError):
+    """with_rate: one of the two is a rate, which published formulas add to anything."""
+
     kind = "units"
+    with_rate = False
 
 
 class TooBig(FactorError):

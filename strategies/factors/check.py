@@ -135,10 +135,12 @@ def _common(node: Node, args: "tuple[Node, ...]", units: "dict[Node, Unit | None
     known = [(a, units[a]) for a in args if units[a] is not None and not _constant(a)]
     for argument, unit in known[1:]:
         if unit != known[0][1]:
-            raise UnitMismatch(
+            mixed = UnitMismatch(
                 f"{node.op} of {_name(known[0][1])} ({_short(known[0][0])}) and {_name(unit)} ({_short(argument)})",
                 suggestion="compare rates: divide by a mean, or use ts_zscore or ts_rank",
             )
+            mixed.with_rate = RATE in (known[0][1], unit)
+            raise mixed
     if known:
         return known[0][1]
     return RATE if all(_constant(a) for a in args) else None

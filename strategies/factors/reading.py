@@ -1,20 +1,25 @@
 """Whatever text comes in to a graph: its dialect named, or found.
 
-`auto` tries every dialect whose way of writing fields fits: `$close` is Qlib's and AlphaGen's, a bare `close` the others'. The one in
-which every name and number of arguments exists is meant; several that mean one graph agree; several that differ are refused by name.
+`auto` takes the dialect in which every name and number of arguments exists. Where several mean one graph, it is the first of them;
+where they differ, the text is refused and they are named. How a text is written narrows them down first: `$close` is Qlib's and
+AlphaGen's (with `20d` AlphaGen's, with a + b Qlib's, as AlphaGen writes Add(a, b)), CLOSE in capitals is GTJA's, and `close` the others'.
 """
 
 import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from strategies.errors import Ambiguous, BadText, FactorError, LookAhead, UnknownName
+from strategies.errors import Ambiguous, BadText, FactorError, LookAhead, UnitMismatch, UnknownName
 from strategies.factors.check import TEXT, Limits
-from strategies.factors.dialects import DIALECTS, Dialect
+from strategies.factors.dialects import DIALECTS
 from strategies.factors.graph import Node, nearest
 from strategies.factors.syntax import parse
 
 AUTO, PANDAS = "auto", "pandas"
+_DURATION = re.compile(r"[(,\s]\d+(?:ms|[smhdw])\s*\)", re.ASCII)
+_INFIX = re.compile(r"[\w)]\s*[-+*/^<>=]", re.ASCII)
+_CAPITALS = re.compile(r"\b(?:OPEN|HIGH|LOW|CLOSE|VOLUME|VWAP|AMOUNT)\b", re.ASCII)
+_SMALL = re.compile(r"\b(?:open|high|low|close|volume|vwap|amount|returns)\b", re.ASCII)
 _CODE = re.compile(r"\s*(?:def|from|import|class|@)\b|\s*@|.*\bdf\s*[.\[]", re.ASCII | re.DOTALL)
 
 
@@ -61,20 +66,35 @@ def is_code(text: str) -> bool:
 def _found(text: str, timeframe: int, fields: Collection[str], limits: Limits, units: bool | None) -> Reading:
     if not isinstance(text, str):
         raise BadText(f"a factor is text, not {type(text).__name__}")
-    marked = "$" in text
     refusals: list[FactorError] = []
-    for group in ([d for d in DIALECTS.values() if d.marked == marked], [d for d in DIALECTS.values() if d.marked != marked]):
+    for group in _groups(text):
         readings: list[Reading] = []
         for dialect in group:
             try:
-                node = parse(text, dialect=dialect.name, timeframe=timeframe, fields=fields, limits=limits, units=units)
+                node = parse(text, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=units)
             except FactorError as refusal:
+                if isinstance(refusal, UnitMismatch) and not refusal.with_rate:
+                    raise
                 refusals.append(refusal)
             else:
-                readings.append(Reading(node, dialect.name))
+                readings.append(Reading(node, dialect))
         if readings:
             return _agreed(readings)
     raise _telling(refusals)
+
+
+def _groups(text: str) -> tuple[tuple[str, ...], ...]:
+    """The dialects by how well the way of writing fits, best first; those of a group fit equally."""
+    if "$" in text:
+        marked: tuple[tuple[str, ...], ...] = (("qlib", "alphagen"),)
+        if _DURATION.search(text):
+            marked = (("alphagen",), ("qlib",))
+        elif _INFIX.search(text):
+            marked = (("qlib",), ("alphagen",))
+        return *marked, ("sluice", "worldquant", "gtja")
+    if _CAPITALS.search(text) and not _SMALL.search(text):
+        return ("gtja",), ("sluice", "worldquant"), ("qlib", "alphagen")
+    return ("sluice", "worldquant", "gtja"), ("qlib", "alphagen")
 
 
 def _agreed(readings: list[Reading]) -> Reading:
