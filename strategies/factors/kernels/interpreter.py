@@ -17,6 +17,7 @@ _RESULT = types.Array(types.float64, 3, "C")
 _WORD = types.int64
 _SIGNATURE = types.void(*[_WORD] * 9, _BLOCK, _RESULT, *[_WORD] * 4)
 
+NEAR = 64  # bars that are copied at a time: what lies between two of a field stays in the cache
 LARGE = 1 << 18  # values of a result that is written past the cache
 
 Interpreter = Callable[..., None]
@@ -46,7 +47,7 @@ def run(
     takes, gives = words(taken), words(given)
     bars, target = pointer(block.ctypes.data), pointer(result.ctypes.data)
     per_bar, per_field, rows = block.strides[0] // 8, block.strides[1] // 8, block.shape[0]
-    past = rows * outputs * symbols >= LARGE and symbols % 2 == 0 and result.ctypes.data % 16 == 0
+    past = rows * outputs * symbols >= LARGE and (symbols if symbols > 1 else outputs) % 2 == 0 and result.ctypes.data % 16 == 0
     i = 0
     while i < rows:
         t = first + i
@@ -55,10 +56,12 @@ def run(
         for q in range(nodes):
             call(where[q], at(p, q * P_LENGTH), at(f, q * F_LENGTH), mem, t, n, width, symbols)
         to = at(target, i * outputs * symbols)
-        if symbols == 1:
-            give_one(mem, gives, outputs, to, t, n)
+        if past and symbols == 1:
+            give_one_past(mem, gives, outputs, to, t, n)
         elif past:
             give_past(mem, gives, outputs, to, t, n, width, symbols)
+        elif symbols == 1:
+            give_one(mem, gives, outputs, to, t, n)
         else:
             give(mem, gives, outputs, to, t, n, width, symbols)
         i += n
@@ -71,16 +74,17 @@ def take(
     mem: Floats, takes: Ints, inputs: int, bars: Floats, per_bar: int, per_field: int, t: int, n: int, width: int, symbols: int
 ) -> None:
     """Copy bars into the rings of the fields. A chunk never runs past the end of a ring."""
-    for q in range(inputs):
-        x, y = at(mem, takes[3 * q + 1] + (t & takes[3 * q + 2]) * width), at(bars, takes[3 * q] * per_field)
-        if symbols == 1:
-            for k in range(n):
-                x[k] = y[k * per_bar]
-        else:
-            for k in range(n):
-                o, z = at(x, k * width), at(y, k * per_bar)
-                for s in range(symbols):
-                    o[s] = z[s]
+    for start in range(0, n, NEAR):
+        for q in range(inputs):
+            x, y = at(mem, takes[3 * q + 1] + (t & takes[3 * q + 2]) * width), at(bars, takes[3 * q] * per_field)
+            if symbols == 1:
+                for k in range(start, min(n, start + NEAR)):
+                    x[k] = y[k * per_bar]
+            else:
+                for k in range(start, min(n, start + NEAR)):
+                    o, z = at(x, k * width), at(y, k * per_bar)
+                    for s in range(symbols):
+                        o[s] = z[s]
 
 
 @inline
@@ -100,13 +104,23 @@ def give_past(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int
         for q in range(outputs):
             x, o = at(mem, gives[2 * q] + ((t + k) & gives[2 * q + 1]) * width), at(to, (k * outputs + q) * symbols)
             for s in range(0, symbols, 2):
-                fill(o, x, s)
+                fill(o, s, x[s], x[s + 1])
 
 
 @inline
 def give_one(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int) -> None:
     """The same for one symbol."""
-    for q in range(outputs):
-        x, o = at(mem, gives[2 * q] + (t & gives[2 * q + 1])), at(to, q)
-        for k in range(n):
-            o[k * outputs] = x[k]
+    for start in range(0, n, NEAR):
+        for q in range(outputs):
+            x, o = at(mem, gives[2 * q] + (t & gives[2 * q + 1])), at(to, q)
+            for k in range(start, min(n, start + NEAR)):
+                o[k * outputs] = x[k]
+
+
+@inline
+def give_one_past(mem: Floats, gives: Ints, outputs: int, to: Floats, t: int, n: int) -> None:
+    """The same past the cache."""
+    for k in range(n):
+        for q in range(0, outputs, 2):
+            x, y = gives[2 * q] + ((t + k) & gives[2 * q + 1]), gives[2 * q + 2] + ((t + k) & gives[2 * q + 3])
+            fill(to, k * outputs + q, mem[x], mem[y])

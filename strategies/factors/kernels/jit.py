@@ -142,3 +142,11 @@ def row(p: Ints, mem: Floats, slot: int, t: int, width: int) -> Floats:
     """The row of bar `t` in the ring of an argument or of the output."""
     where: Floats = at(mem, p[slot] + (t & p[slot + 1]) * width)
     return where
+
+
+@inline
+def back(p: Ints, mem: Floats, slot: int, t: int) -> float:
+    """The value at bar `t` where there is one symbol."""
+    ring: Floats = at(mem, p[slot])
+    value: float = ring[t & p[slot + 1]]
+    return value

@@ -1,8 +1,7 @@
 """Ranks over time, by counting: compares vectorise, counts are exact, ties count half."""
 
 from strategies.factors.kernels.jit import NAN, OUT, STATE, WINDOW, A, Floats, Ints, at, inline, kernel, row
-
-NARROW = 4  # up to this row length the loop over the window is the inner one
+from strategies.factors.kernels.lanes import SPAN, count_past
 
 
 @kernel
@@ -12,35 +11,52 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
     unknown = at(mem, p[STATE])
     counts = at(unknown, width)
     share = 0.5 / w
+    if width == 1:
+        rank_alone(p, mem, t, n, unknown, share)
+        return
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         now, first = float(t + i), float(t + i - w)
         for s in range(width):
             last = unknown[s] if unknown[s] == unknown[s] else now - 1.0  # before the beginning nothing is known
             unknown[s] = last if x[s] == x[s] else now
-        if width <= NARROW:
-            for s in range(width):
-                counts[s] = float(count_back(p, mem, t + i, x[s], s, width))
-        else:
-            count_across(p, mem, t + i, x, counts, width)
+        count_across(p, mem, t + i, x, counts, width)
         for s in range(width):
             o[s] = NAN if unknown[s] > first else (counts[s] + 2.0) * share
 
 
 @inline
-def count_back(p: Ints, mem: Floats, t: int, x: float, s: int, width: int) -> int:
-    """How many of the w - 1 older values are <= x plus how many are < x, of one symbol; the ring is walked in its two runs."""
+def rank_alone(p: Ints, mem: Floats, t: int, n: int, unknown: Floats, share: float) -> None:
+    """The same for one symbol: many bars at a time, where the ring does not end between them and their windows."""
+    x, o = row(p, mem, A, t, 1), row(p, mem, OUT, t, 1)
+    w, older, start = p[WINDOW], p[WINDOW] - 1, t & p[A + 1]
+    i = 0
+    while i < n:
+        if i + SPAN <= n and start + i >= older:
+            count_past(at(x, i), older, at(o, i))
+            i += SPAN
+        else:
+            o[i] = float(count_back(p, mem, t + i, x[i]))
+            i += 1
+    last = unknown[0] if unknown[0] == unknown[0] else float(t - 1)  # before the beginning nothing is known
+    for i in range(n):
+        last = last if x[i] == x[i] else float(t + i)
+        o[i] = NAN if last > float(t + i - w) else (o[i] + 2.0) * share
+    unknown[0] = last
+
+
+@inline
+def count_back(p: Ints, mem: Floats, t: int, x: float) -> int:
+    """How many of the w - 1 older values are <= x plus how many are < x; the ring is walked in its two runs."""
     ring, mask = at(mem, p[A]), p[A + 1]
     older = p[WINDOW] - 1
     start = (t - older) & mask
     run = min(older, mask + 1 - start)
     count = 0
     for k in range(run):
-        z = ring[(start + k) * width + s]
-        count += int(z <= x) + int(z < x)
+        count += int(ring[start + k] <= x) + int(ring[start + k] < x)
     for k in range(older - run):
-        z = ring[k * width + s]
-        count += int(z <= x) + int(z < x)
+        count += int(ring[k] <= x) + int(ring[k] < x)
     return count
 
 
