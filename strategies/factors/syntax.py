@@ -104,10 +104,14 @@ class _Reader:
                 raise BadSyntax("comparisons are not chained", suggestion="write `a < b and b < c`")
             case ast.IfExp(test=test, body=body, orelse=other):
                 return self.built("where", self.go(test, depth), self.go(body, depth), self.go(other, depth))
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                return self.called(name, args, depth)
+            case ast.Call(args=args) if starred := [a for a in args if isinstance(a, ast.Starred)]:
+                return self.go(starred[0], depth)  # which is refused, at its place
+            case ast.Call(keywords=[*_, ast.keyword(arg=None)]):
+                raise BadSyntax("arguments are written one by one, not unpacked")
             case ast.Call(keywords=[_, *_]):
                 raise WrongArity("arguments go by place, not by name")
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+                return self.called(name, args, depth)
             case _:
                 raise BadSyntax(f"{type(tree).__name__.lower()} is not part of the language")
 

@@ -25,7 +25,8 @@ _WORD = re.compile(
     re.ASCII,
 )
 _DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names
-_LABEL = re.compile(r"\s*((?!lambda\b)[A-Za-z][\w -]*):(?!=)[^\n]*(?:\n|$)", re.ASCII)
+_STATEMENT = "|".join((*keyword.kwlist, "match", "case"))
+_LABEL = re.compile(rf"\s*((?!(?:{_STATEMENT})\b)[A-Za-z][\w -]*):(?!=)[^\n]*(?:\n|$)", re.ASCII)
 _TITLES = frozenset({"name", "title", "description", "rationale", "hypothesis", "idea"})
 _PYTHON = {"^": "**", "&&": "and", "||": "or", "!": "not"}
 _VALUES = frozenset({"true", "false", "none", "nan", "inf", "infinity", "null"})
