@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.errors import FactorError, UnknownName
+from strategies.errors import FactorError
 from strategies.factors.check import GRAPH, TEXT, Limits, check, distinct, state_bytes
-from strategies.factors.graph import CONST, FIELD, Node, field, nearest
+from strategies.factors.dialects import lacking
+from strategies.factors.graph import CONST, FIELD, Node, field
 from strategies.factors.operators import OPERATORS
-from strategies.factors.syntax import parse
+from strategies.factors.reading import read
 
 WHOLE, FLOATS = 3, 4  # parameters of a step, at most
 
@@ -62,11 +63,11 @@ def compile_factors(
     fields: Sequence[str],
     dialect: str = "sluice",
     limits: Limits = TEXT,
-    units: bool = True,
+    units: bool | None = None,
 ) -> Program:
     """One program for all factors. Text is parsed under `limits`; graphs built in code are only held to what memory allows.
 
-    timeframe  milliseconds of a bar;  fields  the columns that blocks will have, in order
+    timeframe  milliseconds of a bar;  fields  the columns that blocks will have, in order;  dialect, units  as in reading.read
     Raises FactorError naming the factor.
     """
     roots = [_root(name, factor, timeframe, fields, dialect, limits, units) for name, factor in factors.items()]
@@ -95,14 +96,14 @@ def compile_factors(
     )
 
 
-def _root(name: str, factor: Node | str, timeframe: int, fields: Sequence[str], dialect: str, limits: Limits, units: bool) -> Node:
+def _root(name: str, factor: Node | str, timeframe: int, fields: Sequence[str], dialect: str, limits: Limits, units: bool | None) -> Node:
     try:
         if isinstance(factor, str):
-            return parse(factor, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=units)
+            return read(factor, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=units).node
         check(factor, GRAPH, units=False)
         for node in distinct([factor]):
             if node.op == FIELD and node.text not in fields:
-                raise UnknownName(f"no configured feed gives the field {node.text!r}", suggestion=nearest(node.text, fields))
+                raise lacking(node.text, fields)
     except FactorError as refusal:
         refusal.message = f"factor {name!r}: {refusal.message}"
         raise

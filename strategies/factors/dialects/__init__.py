@@ -15,6 +15,7 @@ from strategies.factors.dialects.names import (
     Setting,
     bars,
     is_known,
+    lacking,
     resolve,
 )
 from strategies.factors.dialects.qlib import QLIB
@@ -23,7 +24,7 @@ from strategies.factors.dialects.worldquant import WORLDQUANT
 
 __all__ = [
     "DERIVED", "DIALECTS", "LOOKING_AHEAD", "PANEL_FIELDS", "SLUICE", "UNITS", "WHOLE_SAMPLE", "YEAR", "Dialect", "Rule", "Setting",
-    "Table", "bars", "define", "is_known", "is_so", "resolve",
+    "Table", "bars", "define", "is_known", "is_so", "lacking", "resolve",
 ]  # fmt: skip
 
 DIALECTS: Mapping[str, Dialect] = {d.name: d for d in (SLUICE, WORLDQUANT, GTJA, QLIB, ALPHAGEN)}

@@ -1,7 +1,7 @@
 """Names that every dialect shares: fields, derived names, which are macros over fields, and durations."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from strategies.errors import BadWindow, UnknownName
@@ -110,7 +110,7 @@ def _rolling_vwap(n: int, setting: Setting) -> Node:
 
 def _in(name: str, setting: Setting) -> Node:
     if name not in setting.fields:
-        raise UnknownName(f"no configured feed gives the field {name!r}", suggestion=nearest(name, setting.fields))
+        raise lacking(name, setting.fields)
     return field(name)
 
 
@@ -187,6 +187,11 @@ _ABSENT = {
 }
 
 
+def lacking(name: str, fields: Collection[str]) -> UnknownName:
+    """The refusal of a field that no feed gives."""
+    return UnknownName(f"no configured feed gives the field {name!r}", suggestion=_ABSENT.get(name) or nearest(name, fields))
+
+
 def resolve(name: str, setting: Setting) -> Node:
     """A lower-case name as a graph: a field, a whole name such as `vwap`, or a derived name. Raises UnknownName, BadWindow."""
     if name in setting.fields:
@@ -200,7 +205,7 @@ def resolve(name: str, setting: Setting) -> Node:
         if found is not None:
             return derived.means(bars(int(found[1]), found[2] or "", setting.timeframe), setting)
     if name in _ABSENT:
-        raise UnknownName(f"no configured feed gives the field {name!r}", suggestion=_ABSENT[name])
+        raise lacking(name, setting.fields)
     known = [*setting.fields, *_WHOLE_NAMES, *(f"{d.stem}20" for d in DERIVED)]
     raise UnknownName(f"no configured feed gives {name!r}", suggestion=nearest(name, known))
 
