@@ -1,0 +1,315 @@
+"""Python's own functions, of values known beforehand; inside `apply` some go element by element."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from strategies.errors import BadConstant, BadSyntax, TooBig
+from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code.operands import compare, describe, items, operate
+from strategies.factors.pandas_code.values import (
+    Columns,
+    Frame,
+    Function,
+    Given,
+    Index,
+    Module,
+    Rows,
+    Series,
+    Value,
+    Vector,
+    Whole,
+    Window,
+    is_number,
+    whole,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from strategies.factors.pandas_code.reader import Reader
+
+Rule = Callable[["Reader", Given], Value]
+MOST = 2_000
+
+
+def _abs(reader: "Reader", given: Given) -> Value:
+    from strategies.factors.pandas_code import elementwise
+
+    return elementwise.EACH["abs"](reader, given)
+
+
+def _extreme(largest: bool) -> Rule:
+    def rule(reader: "Reader", given: Given) -> Value:
+        parts = given.args
+        given.named.pop("default", None)
+        if given.named:
+            raise BadSyntax("min and max are understood without a key")
+        if len(parts) == 1:
+            if isinstance(parts[0], Series | Frame):
+                return Whole("the largest of a column" if largest else "the smallest of a column", "use rolling(n)")
+            if isinstance(parts[0], Window):
+                from strategies.factors.pandas_code import reductions
+
+                return reductions.method(reader, parts[0], "max" if largest else "min", Given("max", [], {}))
+            parts = items(parts[0])
+        if not parts:
+            raise BadSyntax("the largest of nothing")
+        done = parts[0]
+        for part in parts[1:]:
+            done = _of_two(reader, done, part, largest)
+        return done
+
+    return rule
+
+
+def _of_two(reader: "Reader", a: Value, b: Value, largest: bool) -> Value:
+    if isinstance(a, Rows) or isinstance(b, Rows):
+        number = a if is_number(a) else b
+        return (a if isinstance(a, Rows) else b) if largest else number
+    if isinstance(a, Series) or isinstance(b, Series):
+        if not reader.elementwise:
+            raise BadSyntax("Python's min and max do not compare columns", suggestion="use np.minimum and np.maximum")
+        later = compare(reader, "gt" if largest else "lt", b, a)
+        return algebra.choose(later, algebra.as_series(b), algebra.as_series(a))
+    if not (is_number(a) and is_number(b)):
+        raise BadSyntax(f"{describe(a)} and {describe(b)} are not compared")
+    return max(a, b) if largest else min(a, b)
+
+
+def _sum(reader: "Reader", given: Given) -> Value:
+    over, done = given.need("iterable"), given.take("start", 0)
+    given.done()
+    if isinstance(over, Series | Frame):
+        return Whole("the sum of a column", "use rolling(n).sum()")
+    if isinstance(over, Window):
+        from strategies.factors.pandas_code import reductions
+
+        return reductions.method(reader, over, "sum", Given("sum", [], {}))
+    for part in items(over):
+        done = operate(reader, "add", done, part) if not (is_number(done) and done == 0) else part
+    return done
+
+
+def _len(reader: "Reader", given: Given) -> Value:
+    over = given.need("obj")
+    match over:
+        case Frame() | Series() | Index():
+            return Rows()
+        case Window():
+            return over.n
+        case Columns():
+            return len(over.names())
+        case Vector():
+            return len(over.items)
+        case list() | tuple() | dict() | str():
+            return len(over)
+        case Whole():
+            return over
+    raise BadSyntax(f"{describe(over)} has no length")
+
+
+def _range(reader: "Reader", given: Given) -> Value:
+    parts = given.args
+    if any(isinstance(p, Whole) for p in parts):
+        next(p for p in parts if isinstance(p, Whole)).refuse()
+    if any(isinstance(p, Rows) for p in parts):
+        from strategies.factors.pandas_code.loops import Walk
+
+        return Walk.of(parts)
+    bounds = [whole(p, "the bounds of range") for p in parts]
+    made = range(*bounds) if 1 <= len(bounds) <= 3 and (len(bounds) < 3 or bounds[2]) else range(0)
+    if len(made) > MOST:
+        raise TooBig(f"a loop of {len(made)} steps, at most {MOST}", suggestion="work with whole columns")
+    return list(made)
+
+
+def _float(reader: "Reader", given: Given) -> Value:
+    x = given.take("x", 0.0)
+    if isinstance(x, str):
+        named = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "infinity": math.inf}
+        if x.lower() in named:
+            return named[x.lower()]
+        raise BadConstant(f"{x!r} is not a number")
+    if isinstance(x, Series):
+        if reader.elementwise or x.full:
+            return x.copy(kind=x.kind)
+        raise BadSyntax("a column is not one number", suggestion="use .astype(float)")
+    if isinstance(x, Whole):
+        return x
+    if not is_number(x):
+        raise BadConstant(f"{describe(x)} is not a number")
+    return x if isinstance(x, float) else float(x)
+
+
+def _int(reader: "Reader", given: Given) -> Value:
+    x = given.take("x", 0)
+    if isinstance(x, Series) and reader.elementwise:
+        from strategies.factors.pandas_code import methods
+
+        return methods.call(reader, x, Given("int", ["int"], {}), "astype")
+    if isinstance(x, Whole):
+        return x
+    if not is_number(x) or x != x or math.isinf(x):
+        raise BadConstant(f"{describe(x)} is not a whole number")
+    return int(x)
+
+
+def _bool(reader: "Reader", given: Given) -> Value:
+    x = given.take("x", False)
+    return algebra.truth(x) if isinstance(x, Series) and reader.elementwise else reader.truth(x)
+
+
+def _round(reader: "Reader", given: Given) -> Value:
+    x, places = given.need("number"), given.take("ndigits", given.take("decimals", 0))
+    if is_number(x):
+        return round(x, places) if places else round(x)
+    if isinstance(x, Series | Frame):
+        from strategies.factors.pandas_code import methods
+
+        return methods.call(reader, x, Given("round", [places or 0], {}), "round")
+    raise BadSyntax(f"{describe(x)} is not rounded")
+
+
+def _list(reader: "Reader", given: Given) -> Value:
+    over = given.take("iterable", [])
+    return over if isinstance(over, Series) else items(over)
+
+
+def _tuple(reader: "Reader", given: Given) -> Value:
+    return tuple(items(given.take("iterable", [])))
+
+
+def _dict(reader: "Reader", given: Given) -> Value:
+    over = given.take("mapping", {})
+    made = dict(over) if isinstance(over, dict) else {k: v for k, v in (items(p) for p in items(over))}
+    return {**made, **given.named}
+
+
+def _enumerate(reader: "Reader", given: Given) -> Value:
+    over, start = given.need("iterable"), given.take("start", 0)
+    return [(i, item) for i, item in enumerate(items(over), start)]
+
+
+def _zip(reader: "Reader", given: Given) -> Value:
+    lists = [items(part) for part in given.args]
+    return [tuple(group) for group in zip(*lists, strict=False)]
+
+
+def _reversed(reader: "Reader", given: Given) -> Value:
+    over = given.need("sequence")
+    if isinstance(over, Series | Frame):
+        ahead.refuse("a reversed column", "keep the order of time")
+    return items(over)[::-1]
+
+
+def _sorted(reader: "Reader", given: Given) -> Value:
+    over = given.need("iterable")
+    if isinstance(over, Series):
+        return Whole("a sorted column", "use rolling(n).rank(pct=True)")
+    values = items(over)
+    if not all(is_number(v) for v in values) and not all(isinstance(v, str) for v in values):
+        raise BadSyntax("only numbers or texts are sorted")
+    return sorted(values, reverse=bool(given.named.get("reverse", False)))
+
+
+def _map(reader: "Reader", given: Given) -> Value:
+    from strategies.factors.pandas_code import expressions
+
+    function = given.need("function")
+    return [expressions.call(reader, function, list(group), {}) for group in zip(*(items(p) for p in given.args), strict=False)]
+
+
+def _any(reader: "Reader", given: Given) -> Value:
+    over = given.need("iterable")
+    return Whole("any() of a column", "use rolling(n).max()", guard=True) if isinstance(over, Series) else any(
+        reader.truth(v) for v in items(over)
+    )  # fmt: skip
+
+
+def _all(reader: "Reader", given: Given) -> Value:
+    over = given.need("iterable")
+    return Whole("all() of a column", "use rolling(n).min()", guard=True) if isinstance(over, Series) else all(
+        reader.truth(v) for v in items(over)
+    )  # fmt: skip
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "pandas.DataFrame": (Frame,), "pandas.Series": (Series,), "numpy.ndarray": (), "builtins.int": (int,), "builtins.float": (float,),
+    "builtins.str": (str,), "builtins.list": (list,), "builtins.dict": (dict,), "builtins.tuple": (tuple,), "builtins.bool": (bool,),
+}  # fmt: skip
+
+
+def _isinstance(reader: "Reader", given: Given) -> Value:
+    x, kinds = given.need("obj"), given.need("class_or_tuple")
+    for kind in list(kinds) if isinstance(kinds, tuple) else [kinds]:
+        if isinstance(kind, Module):
+            if isinstance(x, Series) and x.array:
+                if kind.path == "numpy.ndarray":
+                    return True
+            elif isinstance(x, _KINDS.get(kind.path, ())):
+                return True
+            if isinstance(x, Index) and kind.path == "pandas.DatetimeIndex":
+                return True
+    return False
+
+
+def _getattr(reader: "Reader", given: Given) -> Value:
+    from strategies.factors.pandas_code import expressions
+
+    owner, name = given.need("obj"), given.need("name")
+    if not isinstance(name, str) or name.startswith("_"):
+        raise BadSyntax("getattr is understood with a plain name")
+    return expressions.attribute(reader, owner, name)
+
+
+def _hasattr(reader: "Reader", given: Given) -> Value:
+    owner, name = given.need("obj"), given.need("name")
+    return (isinstance(owner, Frame | Series) and not isinstance(owner, Frame)) or (
+        isinstance(owner, Frame) and name in (*owner.columns, "columns")
+    )
+
+
+def _str(reader: "Reader", given: Given) -> Value:
+    x = given.take("x", "")
+    if isinstance(x, str | int | float):
+        return str(x)
+    raise BadSyntax(f"{describe(x)} is not turned into text")
+
+
+def _callable(reader: "Reader", given: Given) -> Value:
+    return isinstance(given.need("obj"), Function | Module)
+
+
+def _pow(reader: "Reader", given: Given) -> Value:
+    return operate(reader, "pow", given.need("base"), given.need("exp"))
+
+
+BUILTINS: Mapping[str, Rule] = {
+    "abs": _abs, "min": _extreme(False), "max": _extreme(True), "sum": _sum, "len": _len, "range": _range, "float": _float, "int": _int,
+    "bool": _bool, "round": _round, "list": _list, "tuple": _tuple, "set": _list, "dict": _dict, "enumerate": _enumerate, "zip": _zip,
+    "reversed": _reversed, "sorted": _sorted, "map": _map, "any": _any, "all": _all, "isinstance": _isinstance, "getattr": _getattr,
+    "hasattr": _hasattr, "str": _str, "callable": _callable, "pow": _pow,
+}  # fmt: skip
+
+
+def _partial(reader: "Reader", given: Given) -> Value:
+    from strategies.factors.pandas_code.values import Partial
+
+    return Partial(given.need("func"), tuple(given.args), dict(given.named))
+
+
+def _reduce(reader: "Reader", given: Given) -> Value:
+    from strategies.factors.pandas_code import expressions
+
+    function, parts = given.need("function"), items(given.need("iterable"))
+    done = given.args[0] if given.args else parts.pop(0)
+    for part in parts:
+        done = expressions.call(reader, function, [done, part], {})
+    return done
+
+
+def _decorated(reader: "Reader", given: Given) -> Value:
+    return given.args[0] if given.args else None
+
+
+FUNCTOOLS: Mapping[str, Rule] = {"partial": _partial, "reduce": _reduce}
+NUMBA: Mapping[str, Rule] = {"njit": _decorated, "jit": _decorated}

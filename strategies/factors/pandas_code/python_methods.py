@@ -1,0 +1,127 @@
+"""Methods of text, lists and dicts: the few that building a list of columns needs."""
+
+from typing import TYPE_CHECKING
+
+from strategies.errors import BadSyntax, UnknownName
+from strategies.factors.pandas_code.operands import MOST_ITEMS, describe, items
+from strategies.factors.pandas_code.values import Columns, Given, Value, Vector
+
+if TYPE_CHECKING:
+    from strategies.factors.pandas_code.reader import Reader
+
+
+def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
+    match of:
+        case str():
+            return _text(of, given, name)
+        case dict():
+            return _dict(of, given, name)
+        case list():
+            return _list(of, given, name)
+        case tuple() if name in ("index", "count"):
+            return getattr(of, name)(given.need("value"))
+        case Columns() if name in ("tolist", "to_list", "copy"):
+            return of.names()
+        case Columns() if name == "get_loc":
+            return of.names().index(given.need("key"))
+        case Vector():
+            return vector(reader, of, given, name)
+        case int() | float() if name in ("item", "astype", "copy", "round", "squeeze"):
+            return of
+    raise UnknownName(f"{describe(of)} has no {name!r}")
+
+
+def _text(of: str, given: Given, name: str) -> Value:
+    if name in ("lower", "upper", "strip", "title", "capitalize", "startswith", "endswith", "replace", "split", "isdigit"):
+        if all(isinstance(a, str) and len(a) < 100 for a in given.args):
+            return getattr(of, name)(*given.args)
+    if name == "join":
+        parts = [str(p) for p in items(given.need("parts"))]
+        if sum(map(len, parts)) < MOST_ITEMS:
+            return of.join(parts)
+    if name == "format" and "{" in of:
+        for shown in given.args:
+            of = of.replace("{}", str(shown), 1)
+        return of
+    raise BadSyntax(f"text has no {name!r} here")
+
+
+def _dict(of: dict[Value, Value], given: Given, name: str) -> Value:
+    match name:
+        case "items":
+            return list(of.items())
+        case "keys":
+            return list(of)
+        case "values":
+            return list(of.values())
+        case "copy":
+            return dict(of)
+        case "get":
+            key = given.need("key")
+            return of.get(key, given.take("default"))
+        case "pop":
+            return of.pop(given.need("key"), given.take("default"))
+        case "setdefault":
+            return of.setdefault(given.need("key"), given.take("default"))
+        case "update":
+            of.update(given.take("other", {}))
+            of.update(given.named)
+            return None
+    raise BadSyntax(f"a dict has no {name!r} here")
+
+
+def _list(of: list[Value], given: Given, name: str) -> Value:
+    if len(of) > MOST_ITEMS:
+        raise BadSyntax("this list is too long")
+    match name:
+        case "append":
+            of.append(given.need("item"))
+            return None
+        case "extend":
+            of.extend(items(given.need("items")))
+            return None
+        case "insert":
+            at = given.need("index")
+            of.insert(at, given.need("item"))
+            return None
+        case "copy":
+            return list(of)
+        case "index":
+            return of.index(given.need("item"))
+        case "pop":
+            return of.pop(given.take("index", -1))
+        case "reverse":
+            of.reverse()
+            return None
+    raise BadSyntax(f"a list has no {name!r} here")
+
+
+def vector(reader: "Reader", of: Vector, given: Given, name: str) -> Value:
+    """Of a constant array."""
+    values = of.items
+    match name:
+        case "sum":
+            return float(sum(values))
+        case "mean":
+            return float(sum(values)) / len(values)
+        case "max":
+            return max(values)
+        case "min":
+            return min(values)
+        case "astype" | "copy" | "flatten" | "ravel" | "reshape" | "to_numpy":
+            return of
+        case "tolist":
+            return list(values)
+        case "cumsum":
+            return Vector(tuple(sum(values[: i + 1]) for i in range(len(values))))
+        case "std" | "var":
+            ddof = int(given.take("ddof", 0))
+            mean = sum(values) / len(values)
+            var = sum((v - mean) ** 2 for v in values) / (len(values) - ddof)
+            return float(var if name == "var" else var**0.5)
+        case "dot":
+            other = given.need("b")
+            from strategies.factors.pandas_code.operands import operate
+
+            return operate(reader, "dot", of, other)
+    raise BadSyntax(f"an array has no {name!r} here")

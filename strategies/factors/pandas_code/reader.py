@@ -1,0 +1,344 @@
+"""Statements: a function of a frame is walked once, branch by branch as a long frame would take them, loops over constants unrolled."""
+
+import ast
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from strategies.errors import BadSyntax, FactorError, TooBig, UnknownName, WrongArity
+from strategies.factors.dialects import Setting, resolve
+from strategies.factors.graph import Node, field, nearest
+from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code.values import (
+    Class,
+    Frame,
+    Function,
+    Module,
+    Scope,
+    Series,
+    Value,
+    Whole,
+    is_number,
+)  # fmt: skip
+
+MOST_STEPS = 20_000
+DEEPEST_CALL = 12
+MODULES = {
+    "numpy": "numpy", "pandas": "pandas", "math": "math", "talib": "talib", "pandas_ta": "pandas_ta", "ta": "ta", "scipy": "scipy",
+    "statistics": "statistics", "numba": "numba", "warnings": "warnings", "typing": "typing", "functools": "functools",
+    "operator": "operator", "itertools": "itertools", "__future__": "typing", "dataclasses": "typing", "collections": "typing",
+    "abc": "typing", "logging": "warnings", "sklearn": "sklearn", "pywt": "pywt", "statsmodels": "statsmodels", "bottleneck": "numpy",
+    "enum": "typing", "datetime": "typing", "sys": "warnings", "os": "warnings", "time": "warnings",
+}  # fmt: skip
+COMMON = {"np": "numpy", "pd": "pandas", "math": "math", "talib": "talib", "ta": "pandas_ta", "pta": "pandas_ta", "stats": "scipy.stats",
+          "numpy": "numpy", "pandas": "pandas", "scipy": "scipy", "warnings": "warnings", "pandas_ta": "pandas_ta"}  # fmt: skip
+
+
+class Returned(NamedTuple):
+    value: Value
+
+
+class Leave(NamedTuple):
+    """`break` or `continue`."""
+
+    how: str
+
+
+class Reader:
+    """One reading of one text. `clock`: a field by which to tell bars that are from bars before the beginning."""
+
+    def __init__(self, setting: Setting) -> None:
+        from strategies.factors.pandas_code import expressions
+
+        self.setting = setting
+        self.steps = 0
+        self.depth = 0
+        self.elementwise = 0
+        self.line, self.column = 1, 1
+        self.expressions = expressions
+        known = [f for f in ("close", "open", "high", "low", "volume") if f in setting.fields]
+        self.clock: Node = field(known[0] if known else min(setting.fields, default="close"))
+
+    # -- names and fields
+
+    def bar_column(self, name: str) -> Series:
+        """A field by the name of a column. Raises UnknownName, LookAhead."""
+        for spelling in (name, name.lower(), name.lower().replace(" ", "_")):
+            if spelling in self.setting.fields:
+                return algebra.column(field(spelling))
+            if spelling in ("vwap", "returns"):
+                node = resolve(spelling, self.setting)
+                return Series(node, low=2 if spelling == "vwap" else 0, inf=False)
+        ahead.refuse_name(name)
+        raise UnknownName(
+            f"no configured feed gives the column {name!r}, and the code does not make it", suggestion=nearest(name, self.setting.fields)
+        )
+
+    def look_up(self, name: str, scope: Scope) -> Value:
+        at: Scope | None = scope
+        while at is not None:
+            if name in at.names:
+                return at.names[name]
+            if name in at.lazy:
+                at.names[name] = at.lazy.pop(name)()
+                return at.names[name]
+            at = at.outer
+        if name in self.expressions.BUILTINS:
+            return Module(f"builtins.{name}")
+        if name in COMMON:
+            return Module(COMMON[name])
+        ahead.refuse_name(name)
+        raise UnknownName(f"{name!r} has no meaning here", suggestion="define it in the text, or make it an argument with a default")
+
+    # -- bookkeeping
+
+    def step(self, tree: ast.AST) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise TooBig(f"it takes more than {MOST_STEPS} steps to read", suggestion="use fewer loops")
+        self.line, self.column = getattr(tree, "lineno", self.line), getattr(tree, "col_offset", self.column - 1) + 1
+
+    @contextmanager
+    def placed(self, tree: ast.AST) -> Iterator[None]:
+        try:
+            yield
+        except FactorError as refusal:
+            raise refusal.placed(getattr(tree, "lineno", 1), getattr(tree, "col_offset", 0) + 1) from None
+
+    def value(self, tree: ast.expr, scope: Scope) -> Value:
+        return self.expressions.value(self, tree, scope)
+
+    # -- statements
+
+    @contextmanager
+    def element_by_element(self) -> Iterator[None]:
+        """Inside `apply`: a series stands for one of its values, and an `if` over it takes both ways."""
+        self.elementwise += 1
+        try:
+            yield
+        finally:
+            self.elementwise -= 1
+
+    def block(self, body: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
+        for place, statement in enumerate(body):
+            self.step(statement)
+            if self.elementwise and isinstance(statement, ast.If):
+                test = self.value(statement.test, scope)
+                if isinstance(test, Series):
+                    return self._fork(test, statement, body[place + 1 :], scope)
+            with self.placed(statement):
+                rule = _STATEMENTS.get(type(statement))
+                if rule is None:
+                    raise BadSyntax(f"{type(statement).__name__.lower()} is not part of a factor")
+                done = rule(self, statement, scope)
+            if done is not None:
+                return done
+        return None
+
+    def _fork(self, test: Series, tree: ast.If, rest: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
+        """Both ways to the end of the function, and the choice between them."""
+        sides: list[Scope] = [Scope(dict(scope.names), scope.outer, scope.lazy) for _ in range(2)]
+        yes = self.block([*tree.body, *rest], sides[0])
+        no = self.block([*tree.orelse, *rest], sides[1])
+        with self.placed(tree):
+            if isinstance(yes, Returned) and isinstance(no, Returned):
+                values = [algebra.as_series(math.nan if v.value is None else v.value) for v in (yes, no)]
+                return Returned(algebra.choose(test, *values))
+            if yes is None and no is None:
+                for name in {*sides[0].names, *sides[1].names}:
+                    a, b = (side.names.get(name, math.nan) for side in sides)
+                    scope.names[name] = a if a is b else algebra.choose(test, algebra.as_series(a), algebra.as_series(b))
+                return None
+            raise BadSyntax("one way through this `if` gives a value, the other none")
+
+    def call_function(self, function: Function, args: list[Value], named: Mapping[str, Value]) -> Value:
+        if self.depth >= DEEPEST_CALL:
+            raise TooBig(f"functions call each other more than {DEEPEST_CALL} deep")
+        scope = Scope(bound(self, function, args, named), function.scope)
+        self.depth += 1
+        try:
+            if isinstance(function.body, ast.expr):
+                return self.value(function.body, scope)
+            done = self.block(function.body, scope)
+        finally:
+            self.depth -= 1
+        return done.value if isinstance(done, Returned) else None
+
+    def truth(self, value: Value) -> bool:
+        """A condition of `if`: known beforehand, or refused."""
+        if isinstance(value, Whole):
+            if value.guard:
+                return False
+            value.refuse()
+        if value is None or is_number(value) or isinstance(value, str | tuple | list | dict):
+            return bool(value)
+        if isinstance(value, Series | Frame):
+            raise BadSyntax("the truth of a whole column is not one answer", suggestion="use np.where(condition, a, b)")
+        return True
+
+
+def bound(reader: Reader, function: Function, args: list[Value], named: Mapping[str, Value]) -> dict[str, Value]:
+    """Arguments to parameter names, defaults filled in."""
+    takes = function.arguments
+    places = [a.arg for a in (*takes.posonlyargs, *takes.args)]
+    values = ([function.bound] if function.is_method else []) + list(args)
+    if len(values) > len(places) and takes.vararg is None:
+        raise WrongArity(f"{function.name} takes {len(places)} arguments, not {len(values)}")
+    got: dict[str, Value] = dict(zip(places, values, strict=False))
+    if takes.vararg is not None:
+        got[takes.vararg.arg] = tuple(values[len(places) :])
+    extra: dict[str, Value] = {}
+    for name, value in named.items():
+        if name in got:
+            raise WrongArity(f"{function.name} gets {name!r} twice")
+        if name not in places and name not in [a.arg for a in takes.kwonlyargs]:
+            if takes.kwarg is None:
+                raise WrongArity(f"{function.name} has no argument {name!r}")
+            extra[name] = value
+        else:
+            got[name] = value
+    if takes.kwarg is not None:
+        got[takes.kwarg.arg] = extra
+    defaults = [*zip(reversed(places), reversed(takes.defaults), strict=False)]
+    defaults += [(a.arg, d) for a, d in zip(takes.kwonlyargs, takes.kw_defaults, strict=True) if d is not None]
+    for name, default in defaults:
+        if name not in got:
+            got[name] = reader.value(default, function.scope)
+    for name in (*places, *(a.arg for a in takes.kwonlyargs)):
+        if name not in got:
+            raise WrongArity(f"{function.name} needs its argument {name!r}", suggestion=f"give it a default: {name}=20")
+    return got
+
+
+# -- one rule for each kind of statement
+
+
+def _define(reader: Reader, tree: ast.FunctionDef, scope: Scope) -> None:
+    scope.names[tree.name] = Function(tree.name, tree.args, tree.body, scope)
+
+
+def _class(reader: Reader, tree: ast.ClassDef, scope: Scope) -> None:
+    scope.names[tree.name] = Class(tree, scope)
+
+
+def _return(reader: Reader, tree: ast.Return, scope: Scope) -> Returned:
+    return Returned(None if tree.value is None else reader.value(tree.value, scope))
+
+
+def _assign(reader: Reader, tree: ast.Assign, scope: Scope) -> None:
+    value = reader.value(tree.value, scope)
+    for target in tree.targets:
+        with reader.placed(target):
+            reader.expressions.assign(reader, target, value, scope)
+
+
+def _annotated(reader: Reader, tree: ast.AnnAssign, scope: Scope) -> None:
+    if tree.value is not None:
+        reader.expressions.assign(reader, tree.target, reader.value(tree.value, scope), scope)
+
+
+def _augmented(reader: Reader, tree: ast.AugAssign, scope: Scope) -> None:
+    loaded = ast.copy_location(_as_load(tree.target), tree.target)
+    value = reader.expressions.binary(reader, tree.op, reader.value(loaded, scope), reader.value(tree.value, scope))
+    reader.expressions.assign(reader, tree.target, value, scope)
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    match target:
+        case ast.Name(id=name):
+            return ast.Name(name, ast.Load())
+        case ast.Subscript(value=value, slice=index):
+            return ast.Subscript(value, index, ast.Load())
+        case ast.Attribute(value=value, attr=name):
+            return ast.Attribute(value, name, ast.Load())
+    raise BadSyntax("this cannot be changed in place")
+
+
+def _expression(reader: Reader, tree: ast.Expr, scope: Scope) -> None:
+    if not isinstance(tree.value, ast.Constant):
+        reader.value(tree.value, scope)
+
+
+def _if(reader: Reader, tree: ast.If, scope: Scope) -> Returned | Leave | None:
+    with reader.placed(tree.test):
+        taken = reader.truth(reader.value(tree.test, scope))
+    return reader.block(tree.body if taken else tree.orelse, scope)
+
+
+def _for(reader: Reader, tree: ast.For, scope: Scope) -> Returned | Leave | None:
+    with reader.placed(tree.iter):
+        over = reader.value(tree.iter, scope)
+        from strategies.factors.pandas_code import loops
+
+        if loops.over_bars(over):
+            return loops.run(reader, tree, over, scope)
+        items = reader.expressions.items(over)
+    for item in items:
+        reader.step(tree)
+        reader.expressions.assign(reader, tree.target, item, scope)
+        done = reader.block(tree.body, scope)
+        if isinstance(done, Returned):
+            return done
+        if isinstance(done, Leave) and done.how == "break":
+            return None
+    return reader.block(tree.orelse, scope)
+
+
+def _while(reader: Reader, tree: ast.While, scope: Scope) -> Returned | Leave | None:
+    while reader.truth(reader.value(tree.test, scope)):
+        reader.step(tree)
+        done = reader.block(tree.body, scope)
+        if isinstance(done, Returned):
+            return done
+        if isinstance(done, Leave) and done.how == "break":
+            return None
+    return reader.block(tree.orelse, scope)
+
+
+def _with(reader: Reader, tree: ast.With, scope: Scope) -> Returned | Leave | None:
+    for item in tree.items:
+        reader.value(item.context_expr, scope)
+    return reader.block(tree.body, scope)
+
+
+def _try(reader: Reader, tree: ast.Try, scope: Scope) -> Returned | Leave | None:
+    done = reader.block([*tree.body, *tree.orelse], scope)
+    after = reader.block(tree.finalbody, scope)
+    return after or done
+
+
+def _import(reader: Reader, tree: ast.Import, scope: Scope) -> None:
+    for alias in tree.names:
+        path = _module(alias.name)
+        scope.names[alias.asname or alias.name.partition(".")[0]] = Module(path if alias.asname else path.partition(".")[0])
+
+
+def _import_from(reader: Reader, tree: ast.ImportFrom, scope: Scope) -> None:
+    path = _module(tree.module or "")
+    for alias in tree.names:
+        if alias.name != "*":
+            scope.names[alias.asname or alias.name] = Module(f"{path}.{alias.name}")
+
+
+def _module(name: str) -> str:
+    first, _, rest = name.partition(".")
+    if first not in MODULES:
+        raise UnknownName(f"the module {name!r} is not known here", suggestion=nearest(first, MODULES))
+    return f"{MODULES[first]}.{rest}" if rest else MODULES[first]
+
+
+def _raise(reader: Reader, tree: ast.Raise, scope: Scope) -> None:
+    raise BadSyntax("this path always raises")
+
+
+def _nothing(reader: Reader, tree: ast.stmt, scope: Scope) -> None:
+    return None
+
+
+_STATEMENTS: Mapping[type[ast.stmt], Callable[..., Returned | Leave | None]] = {
+    ast.FunctionDef: _define, ast.ClassDef: _class, ast.Return: _return, ast.Assign: _assign, ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented, ast.Expr: _expression, ast.If: _if, ast.For: _for, ast.While: _while, ast.With: _with, ast.Try: _try,
+    ast.Import: _import, ast.ImportFrom: _import_from, ast.Raise: _raise, ast.Assert: _nothing, ast.Pass: _nothing,
+    ast.Break: lambda reader, tree, scope: Leave("break"), ast.Continue: lambda reader, tree, scope: Leave("continue"),
+}  # fmt: skip

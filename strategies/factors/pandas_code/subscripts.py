@@ -1,0 +1,356 @@
+"""`x[...]`, `x.loc[...]`, `x.iloc[...]` and properties, read and written."""
+
+import math
+from typing import TYPE_CHECKING, NoReturn
+
+from strategies.errors import BadSyntax, UnknownName
+from strategies.factors.graph import call
+from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code.operands import describe
+from strategies.factors.pandas_code.values import (
+    Bar,
+    Columns,
+    Ewm,
+    Expanding,
+    Frame,
+    Index,
+    Kind,
+    Located,
+    Method,
+    Module,
+    Rolling,
+    Rows,
+    Series,
+    Value,
+    Vector,
+    Whole,
+    Window,
+    is_number,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from strategies.factors.pandas_code.reader import Reader
+
+PLACES = ("loc", "iloc", "at", "iat")
+
+
+def get(reader: "Reader", owner: Value, key: Value) -> Value:
+    if isinstance(key, Whole):
+        key.refuse()
+    match owner:
+        case Frame():
+            return _of_frame(reader, owner, key)
+        case Series():
+            return _of_series(reader, owner, key)
+        case Located():
+            return _located(reader, owner, key)
+        case Window():
+            from strategies.factors.pandas_code import reductions
+
+            return reductions.item(reader, owner, key)
+        case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
+            return owner.replaced(_of_frame(reader, frame, key))
+        case dict() | list() | tuple() | str() | Vector() | Columns():
+            return _of_python(owner, key)
+        case Whole():
+            return owner
+        case Index() | Rows():
+            if _from_end(key):
+                ahead.refuse("the last bar", "use the column itself")
+            raise BadSyntax("the times of bars are not values of a factor")
+        case Module(path="numpy.r_"):
+            from strategies.factors.pandas_code import arrays
+
+            return arrays.joined(reader, key if isinstance(key, tuple) else (key,))
+        case Module():
+            return owner
+    raise BadSyntax(f"{describe(owner)} has no items")
+
+
+def _of_frame(reader: "Reader", frame: Frame, key: Value) -> Value:
+    if isinstance(key, str):
+        return column(reader, frame, key)
+    if isinstance(key, list | Columns):
+        names = key if isinstance(key, list) else key.names()
+        return Frame({name: column(reader, frame, name) for name in names if _is_text(name)})
+    if isinstance(key, Series):
+        return Frame({name: _kept(one, key) for name, one in frame.columns.items()}, frame.bars)
+    if isinstance(key, slice):
+        _refuse_slice(key)
+    raise BadSyntax(f"a table has no item {describe(key)}")
+
+
+def _is_text(name: Value) -> bool:
+    if not isinstance(name, str):
+        raise BadSyntax("columns are named by text")
+    return True
+
+
+def column(reader: "Reader", frame: Frame, name: str) -> Series:
+    found = frame.columns.get(name)
+    if found is not None:
+        return found.copy(name=name)
+    if frame.bars:
+        return reader.bar_column(name).copy(name=name)
+    ahead.refuse_name(name)
+    raise UnknownName(f"the table has no column {name!r}")
+
+
+def _kept(x: Series, condition: Series) -> Series:
+    done = algebra.choose(condition, x, algebra.as_series(math.nan))
+    return done.copy(dropped=True)
+
+
+def _of_series(reader: "Reader", x: Series, key: Value) -> Value:
+    if isinstance(key, Series):
+        return _kept(x, key)
+    if isinstance(key, slice):
+        return _sliced(reader, x, key)
+    if isinstance(key, Bar):
+        from strategies.factors.pandas_code import loops
+
+        return loops.at_bar(reader, x, key)
+    if isinstance(key, int):
+        return _at(reader, x, key)
+    if isinstance(key, Rows):
+        ahead.refuse("the last bar as a value", "use the column itself")
+    if isinstance(key, Index):
+        return x
+    raise BadSyntax(f"a column has no item {describe(key)}")
+
+
+def _at(reader: "Reader", x: Series, place: int) -> Series:
+    """x.iloc[0]: the value at the first bar, at every bar."""
+    if place < 0:
+        ahead.refuse("the last bar as a value", "use the column itself: it is the last value at each bar")
+    if place > 0:
+        ahead.refuse(f"bar {place} seen from the bars before it", "use shift(n)")
+    begun = call("is_nan", call("delay", call("is_nan", reader.clock), 1))
+    held = call("ffill", call("keep", algebra.standing(x, reader.clock).node, begun))
+    return x.copy(node=held, kind=Kind.FLOAT if x.kind != Kind.INT else x.kind)
+
+
+def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
+    lower, upper, step = key.start, key.stop, key.step
+    if isinstance(step, int) and step < 0:
+        ahead.refuse("a reversed column", "keep the order of time")
+    if lower is None and upper is None and step in (None, 1):
+        return x
+    if isinstance(lower, Bar) or isinstance(upper, Bar):
+        from strategies.factors.pandas_code import loops
+
+        return loops.window(reader, x, key)
+    if x.array or reader.elementwise == 0:
+        from strategies.factors.pandas_code import arrays
+
+        return arrays.cut(reader, x, key)
+    _refuse_slice(key)
+
+
+def _refuse_slice(key: slice) -> NoReturn:
+    if _from_end(key.start) or _from_end(key.stop) or (isinstance(key.step, int) and key.step < 0):
+        ahead.refuse("bars counted from the end", "use rolling(n) on the whole column")
+    raise BadSyntax("a part of the bars is not understood", suggestion="work with whole columns")
+
+
+def _from_end(key: Value) -> bool:
+    return (is_number(key) and key < 0) or isinstance(key, Rows)
+
+
+def _located(reader: "Reader", at: Located, key: Value) -> Value:
+    of = at.of
+    if isinstance(of, Window):
+        return get(reader, of, key)
+    if isinstance(of, Frame) and isinstance(key, tuple) and len(key) == 2:
+        rows, wanted = key
+        if isinstance(wanted, int):
+            names = list(of.columns)
+            picked: Value = column(reader, of, names[wanted]) if -len(names) <= wanted < len(names) else None
+            if picked is None or of.bars:
+                raise BadSyntax("name the column", suggestion="df['close']")
+        else:
+            picked = of if wanted == slice(None, None, None) else _of_frame(reader, of, wanted)
+        return picked if isinstance(rows, slice) and rows == slice(None, None, None) else get(reader, Located(picked, at.how), rows)
+    if isinstance(of, Frame):
+        if isinstance(key, int | Bar):
+            row = {name: get(reader, Located(one, at.how), key) for name, one in of.columns.items()}
+            return row
+        if isinstance(key, slice) and at.how == "iloc" and not (_from_end(key.start) or _from_end(key.stop)):
+            return Frame({name: get(reader, one, key) for name, one in of.columns.items()}, of.bars)
+        return _of_frame(reader, of, key)
+    return _of_series(reader, of, key)
+
+
+def _of_python(owner: Value, key: Value) -> Value:
+    try:
+        if isinstance(owner, Vector):
+            picked = owner.items[key]
+            return Vector(picked) if isinstance(key, slice) else picked
+        if isinstance(owner, Columns):
+            return owner.names()[key]
+        return owner[key]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise BadSyntax(f"there is no item {key!r:.40} in {describe(owner)}") from None
+
+
+def property_of(reader: "Reader", owner: Value, name: str) -> Value:
+    """`x.name` that is no call; what is not a property is a method still to be called."""
+    match owner:
+        case Frame():
+            if name in owner.columns:
+                return column(reader, owner, name)
+            if name == "columns":
+                return Columns(owner)
+            if name == "empty":
+                return False
+            if name == "shape":
+                return (Rows(), len(owner.columns))
+            if name in reader.setting.fields and owner.bars:
+                return column(reader, owner, name)
+        case Series():
+            if name in ("empty", "hasnans"):
+                return False
+            if name == "name":
+                return owner.name or None
+            if name in ("size", "shape"):
+                return Rows() if name == "size" else (Rows(),)
+            if name == "T":
+                return owner
+            if name == "ndim":
+                return 1
+            if name == "dtype":
+                return owner.kind.value
+        case Window():
+            if name == "size":
+                return owner.n
+            if name == "shape":
+                return (owner.n,)
+            if name == "T":
+                return owner
+        case Vector():
+            if name in ("size", "shape"):
+                return len(owner.items) if name == "size" else (len(owner.items),)
+            if name in ("T", "values"):
+                return owner
+        case Index():
+            return Index() if name in ("values", "index") else Method(owner, name)
+    if isinstance(owner, Frame | Series | Window):
+        if name in PLACES:
+            return Located(owner, name)
+        if name == "index":
+            return Index()
+        if name == "values":
+            return owner.copy(array=True, dropped=False) if isinstance(owner, Series) and not owner.dropped else owner
+    return Method(owner, name)
+
+
+# -- written
+
+
+def put_column(frame: Frame, name: str, new: Value) -> None:
+    if isinstance(new, Whole):
+        new.refuse()
+    if isinstance(new, Frame) and len(new.columns) == 1:
+        new = next(iter(new.columns.values()))
+    if new is None:
+        new = math.nan
+    if not isinstance(new, Series) and not is_number(new):
+        if isinstance(new, Index) or isinstance(new, str):
+            return
+        raise BadSyntax(f"{describe(new)} is not a column")
+    frame.columns[name] = algebra.as_series(new).copy(name=name, array=False, full=False)
+
+
+def put(reader: "Reader", owner: Value, key: Value, new: Value) -> None:
+    match owner:
+        case Frame():
+            _put_frame(reader, owner, key, new)
+        case Series():
+            _put_series(reader, owner, key, new)
+        case Located(of=Frame() as frame):
+            _put_located(reader, frame, key, new)
+        case Located(of=Series() as series):
+            _put_series(reader, series, key, new)
+        case dict():
+            owner[key] = new
+        case list() if isinstance(key, int) and -len(owner) <= key < len(owner):
+            owner[key] = new
+        case _:
+            raise BadSyntax(f"items of {describe(owner)} cannot be set")
+
+
+def _put_frame(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
+    if isinstance(key, str):
+        put_column(frame, key, new)
+    elif isinstance(key, list):
+        parts = list(new.columns.values()) if isinstance(new, Frame) else list(new) if isinstance(new, tuple | list) else [new] * len(key)
+        if len(parts) != len(key):
+            raise BadSyntax(f"{len(parts)} columns cannot go into {len(key)} names")
+        for name, part in zip(key, parts, strict=True):
+            put_column(frame, str(name), part)
+    elif isinstance(key, Series):
+        for name, one in frame.columns.items():
+            frame.columns[name] = _masked(one, key, new)
+    else:
+        raise BadSyntax(f"a table has no item {describe(key)}")
+
+
+def _masked(old: Series, condition: Series, new: Value) -> Series:
+    if new is None:
+        new = math.nan
+    if isinstance(new, Whole):
+        new.refuse()
+    if not isinstance(new, Series) and not is_number(new):
+        raise BadSyntax(f"{describe(new)} is not a value of a column")
+    return algebra.choose(condition, algebra.as_series(new), old).copy(array=old.array, name=old.name)
+
+
+def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
+    if isinstance(key, Series):
+        x.become(_masked(x, key, new))
+    elif isinstance(key, slice) and key == slice(None, None, None):
+        x.become(_masked(x, algebra.as_series(True), new))
+    elif (
+        isinstance(key, slice)
+        and key.step is None
+        and (key.start is None or key.start == 0)
+        and isinstance(key.stop, int)
+        and key.stop >= 0
+    ):
+        x.become(_masked(x, first_bars(reader, key.stop), new))
+    elif isinstance(key, int) and key == 0:
+        x.become(_masked(x, first_bars(reader, 1), new))
+    elif _from_end(key):
+        ahead.refuse("the last bar", "use the column itself")
+    elif isinstance(key, slice) and isinstance(key.start, int) and key.start >= 0 and key.stop is None and isinstance(new, Series):
+        from strategies.factors.pandas_code import arrays
+
+        x.become(arrays.put_after(reader, x, key.start, new))
+    else:
+        raise BadSyntax("values at single bars cannot be set", suggestion="use np.where(condition, a, b)")
+
+
+def first_bars(reader: "Reader", count: int) -> Series:
+    """True at the first `count` bars of the data."""
+    if count == 0:
+        return algebra.as_series(False)
+    node = call("is_nan", call("delay", call("is_nan", reader.clock), count))
+    return Series(node, Kind.BOOL, low=1, known=True)
+
+
+def _put_located(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str | list):
+        rows, wanted = key
+        for name in [wanted] if isinstance(wanted, str) else wanted:
+            if isinstance(rows, slice) and rows == slice(None, None, None):
+                put_column(frame, name, new)
+                continue
+            old = frame.columns.get(name)
+            old = algebra.as_series(math.nan).copy(name=name) if old is None else old.copy(name=name)
+            _put_series(reader, old, rows, new)
+            frame.columns[name] = old
+        return
+    if isinstance(key, Series):
+        _put_frame(reader, frame, key, new)
+        return
+    raise BadSyntax("say which rows and which column", suggestion="df.loc[condition, 'x'] = value")
