@@ -12,13 +12,14 @@ import msgspec
 from bot.errors import ConfigError
 from feeds.bars import COLUMNS
 from feeds.times import span_text
-from strategies.errors import BadSyntax, BadText, FactorError, TooBig, UnitMismatch
-from strategies.factors import Node, parse, unit_of
+from strategies.errors import BadSyntax, BadText, FactorError, TooBig, UnitMismatch, UnknownName
+from strategies.factors import Node, reading, unit_of
 from strategies.factors.check import Unit, distinct, state_bytes
 from strategies.factors.describe import describe
+from strategies.factors.dialects import PANEL_FIELDS
+from strategies.factors.graph import FIELD, nearest
 from strategies.factors.operators import OPERATORS
 
-DIALECTS = ("auto", "sluice", "qlib", "worldquant", "gtja", "alphagen", "pandas")
 LARGEST = 1 << 20  # bytes of a file or of a line
 Document = dict[str, Any]  # Any: values of several kinds
 
@@ -50,7 +51,7 @@ class Refused(NamedTuple):
 
 
 def vocabulary(metrics: Collection[str]) -> list[str]:
-    """The words that stand for inputs: those of every bar, the metrics known by name, and those that were named; NAME_z of each."""
+    """What feeds may give: the columns of every bar, the metrics known by name, and those that were named; NAME_z of each metric."""
     from feeds.metric_names import KNOWN, NETS
     from strategies.signals import SLOW_FIELDS
     from strategies.snapshot import TRAILING
@@ -59,12 +60,33 @@ def vocabulary(metrics: Collection[str]) -> list[str]:
     return list(dict.fromkeys((*COLUMNS, *SLOW_FIELDS, *slow, *(name + TRAILING for name in slow))))
 
 
+def words(metrics: Collection[str]) -> list[str]:
+    """What stands for inputs where there are no data yet: the vocabulary, and what published formulas read besides."""
+    return list(dict.fromkeys((*vocabulary(metrics), *sorted(PANEL_FIELDS))))
+
+
 def read(source: Source, setting: Setting) -> tuple[Node, str]:
     """The graph, and the dialect that it was written in. Raises FactorError."""
-    dialect = source.dialect or setting.dialect
-    units = True if setting.units is None else setting.units
-    return parse(source.text, dialect="sluice" if dialect == "auto" else dialect, timeframe=setting.timeframe, fields=setting.fields,
-                 units=units), "sluice"  # fmt: skip
+    dialect = "pandas" if source.code else source.dialect or setting.dialect
+    found = reading.read(source.text, dialect=dialect, timeframe=setting.timeframe, fields=setting.fields, units=setting.units)
+    return found.node, found.dialect
+
+
+def read_over(source: Source, setting: Setting) -> tuple[Node, str]:
+    """The same, of data that has just these fields: what it lacks is refused by name, with the nearest of its columns."""
+    lacking = PANEL_FIELDS - {*setting.fields, "turnover"}  # without a turnover vwap is made of prices, which read must know
+    there = f"there is {', '.join(sorted(setting.fields)[:20])}"
+    try:
+        node, dialect = read(source, setting._replace(fields=[*setting.fields, *lacking]))
+    except UnknownName as error:
+        if "feed gives" in error.message:
+            error.message = error.message.replace("no configured feed gives", "the data has no column")
+            error.suggestion = error.suggestion or there
+        raise
+    for name in inputs(node):
+        if name not in setting.fields:
+            raise UnknownName(f"the data has no column {name!r}", suggestion=nearest(name, setting.fields) or there)
+    return node, dialect
 
 
 def accepted(node: Node, dialect: str, setting: Setting) -> Document:
@@ -128,15 +150,17 @@ def _warnings(nodes: list[Node]) -> Iterator[str]:
     rows = [row for row in (OPERATORS.get(node.op) for node in nodes) if row is not None]
     across = sorted({row.name for row in rows if row.cross})
     if across:
-        yield f"{_listed(across)} across symbols: in a universe of one {'they are' if len(across) > 1 else 'it is'} constant or not known"
+        yield f"{_listed(across)} across symbols: in a universe of one it is constant or not known; ts_rank(x, n) works over time"
     anchored = sorted({row.name for row in rows if row.anchored})
     if anchored:
         yield f"{_listed(anchored)} since the beginning: the value depends on where the history begins"
+    lacking = sorted({node.text for node in nodes if node.op == FIELD} & (PANEL_FIELDS - {"turnover"}))
+    if lacking:
+        yield f"no feed gives {', '.join(lacking)}: the factor can be evaluated over data files with columns of that name"
 
 
 def _listed(names: list[str]) -> str:
-    verb = "work" if len(names) > 1 else "works"
-    return f"{', '.join(names[:-1])} and {names[-1]} {verb}" if len(names) > 1 else f"{names[0]} {verb}"
+    return f"{', '.join(names[:-1])} and {names[-1]} work" if len(names) > 1 else f"{names[0]} works"
 
 
 def of_argument(text: str, stdin: IO[bytes]) -> Source:

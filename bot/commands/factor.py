@@ -76,16 +76,19 @@ def parse(
     factor; a FILE.py holds it as a pandas function, which is read and never run.
     """
     from bot import factor_text
+    from strategies.errors import FactorError
 
-    setting = factor_text.Setting(timeframe, factor_text.vocabulary(fields), dialect, None if units is None else units == "on")
+    setting = factor_text.Setting(timeframe, factor_text.words(fields), dialect, None if units is None else units == "on")
     if batch is not None:
         _alone(text, batch)
         return _parse_batch(batch, setting)
     source = factor_text.of_argument(_needed(text), sys.stdin.buffer)
-    document = _read(source, setting, Out(as_json))
-    if document is None:
-        return REFUSED
-    Out(as_json).answer(document[1], pairs(_shown(document[1])))
+    out = Out(as_json)
+    try:
+        document = factor_text.accepted(*factor_text.read(source, setting), setting)
+    except FactorError as error:
+        return _refuse(error, source, out)
+    out.answer(document, pairs(_shown(document)))
     return 0
 
 
@@ -100,20 +103,15 @@ def _alone(text: str | None, batch: str) -> None:
         raise click.UsageError(f"give one factor ({plain(text, 40)}) or a batch (--batch {plain(batch, 40)}), not both")
 
 
-def _read(source: "Source", setting: "Setting", out: Out) -> "tuple[Node, Document] | None":
-    """The factor and its document; None where it was refused, which has been said."""
+def _refuse(error: "FactorError", source: "Source", out: Out) -> int:
+    """Say why a factor is none: to people with its place, and as the document of --json."""
     from bot import factor_text
-    from strategies.errors import FactorError
 
-    try:
-        node, found = factor_text.read(source, setting)
-    except FactorError as error:
-        said = refusal(error, source.text, source.name)
-        print("\n".join(plain(line, 1000) for line in said.splitlines()), file=sys.stderr, flush=True)
-        if out.json:
-            out.document(factor_text.refused(error))
-        return None
-    return node, factor_text.accepted(node, found, setting)
+    said = refusal(error, source.text, source.name)
+    print("\n".join(plain(line, 1000) for line in said.splitlines()), file=sys.stderr, flush=True)
+    if out.json:
+        out.document(factor_text.refused(error))
+    return REFUSED
 
 
 def _parse_batch(batch: str, setting: "Setting") -> int:
@@ -149,6 +147,7 @@ def _say_line(document: "Document") -> None:
 
 def _shown(document: "Document") -> Iterator[tuple[str, str]]:
     """The document for people."""
+    from feeds.bars import COLUMNS
     from feeds.times import span, span_text
 
     lasting = span_text(document["warm_up"] * span(document["timeframe"])) if document["warm_up"] else "none"
@@ -156,6 +155,10 @@ def _shown(document: "Document") -> Iterator[tuple[str, str]]:
     yield "canonical", document["canonical"]
     yield "dialect", document["dialect"]
     yield "inputs", ", ".join(document["inputs"])
+    if "where(is_nan(turnover / volume), " in document["canonical"]:
+        yield "vwap", "turnover / volume; (high + low + close) / 3 where a bar has no turnover"
+    if not set(document["inputs"]) <= {*COLUMNS}:
+        yield "metrics", ", ".join(name for name in document["inputs"] if name not in COLUMNS) + ": not of the bar, but of other feeds"
     yield "warm-up", f"{document['warm_up']} bars of {document['timeframe']}" + (f" = {lasting}" if document["warm_up"] else "")
     yield "look-back", f"{document['look_back']} bars"
     yield "nodes", str(document["nodes"])
@@ -197,6 +200,7 @@ def evaluate(
     from bot.commands.progress import progress
     from bot.evaluate import Job, Span
     from bot.evaluate import evaluate as run
+    from strategies.errors import FactorError
 
     if start is not None and stop is not None and stop < start:
         raise click.UsageError("--to must not be earlier than --from")
@@ -210,11 +214,14 @@ def evaluate(
     if batch is not None:
         return _evaluate_batch(batch, panel, setting, span, output)
     out = Out(as_json)
-    found = _read(factor_text.of_argument(_needed(text), sys.stdin.buffer), setting, out)
-    if found is None:
-        return REFUSED
+    source = factor_text.of_argument(_needed(text), sys.stdin.buffer)
+    try:
+        node, _ = factor_text.read_over(source, setting)
+    except FactorError as error:
+        return _refuse(error, source, out)
+    _say_vwap([(source, node)], panel)
     with progress("evaluating", "bars") as say:
-        (result,) = run(panel, [Job("factor", found[0], output)], span, say)
+        (result,) = run(panel, [Job("factor", node, output)], span, say)
     document = {"ok": True, "file": str(output), "rows": result.rows, "known": result.known, "symbols": list(panel.symbols)}
     out.answer(document, [f"{output}: {result.rows} rows of {len(panel.symbols)} symbols, {result.known} values known"])
     return 0
@@ -229,6 +236,14 @@ def _panel(data: tuple[str, ...], symbols: tuple[str, ...], timeframe: int | Non
     return panel
 
 
+def _say_vwap(read: "list[tuple[Source, Node]]", panel: "Panel") -> None:
+    """Say once what vwap is where the data has neither it nor a turnover."""
+    if {"vwap", "turnover"} & set(panel.fields):
+        return
+    if any(re.search(r"\bvwap\b", source.text, re.IGNORECASE) and {"high", "low", "close"} <= node.inputs() for source, node in read):
+        Out().note("the data has no turnover: vwap is (high + low + close) / 3")
+
+
 def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, folder: Path) -> int:  # Any: bot.evaluate.Span
     from bot import factor_text
     from bot.commands.progress import progress
@@ -237,6 +252,7 @@ def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, f
 
     answers: list[Document | None] = []
     jobs: list[Job] = []
+    read: list[tuple[Source, Node]] = []
     names: dict[str, int | str | None] = {}
     with _opened(batch) as stream:
         for source in factor_text.of_lines(stream):
@@ -246,13 +262,15 @@ def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, f
                 name = file_name(str(source.id))
                 if name in names:
                     raise BadText(f"the id {source.id!r} was given before", suggestion="give every factor an id of its own")
-                node, _ = factor_text.read(source, setting)
+                node, _ = factor_text.read_over(source, setting)
             except FactorError as error:
                 answers.append({"id": source.id, **factor_text.refused(error)})
                 continue
             names[name] = source.id
+            read.append((source, node))
             jobs.append(Job(name, node, folder / name))
             answers.append(None)
+    _say_vwap(read, panel)
     folder.mkdir(parents=True, exist_ok=True)
     said = iter(answers)
     with progress("evaluating", "bars") as say:
@@ -283,16 +301,20 @@ def similar(*, a: str, b: str, timeframe: int, fields: tuple[str, ...], dialect:
     A and B are what `sluice factor parse` takes. Half way between stand factors that differ in their windows alone.
     """
     from bot import factor_text
+    from strategies.errors import FactorError
     from strategies.factors.similarity import similarity
 
     out = Out(as_json)
-    setting = factor_text.Setting(timeframe, factor_text.vocabulary(fields), dialect, None if units is None else units == "on")
-    found = [_read(factor_text.of_argument(text, sys.stdin.buffer), setting, out) for text in (a, b)]
-    read = [each for each in found if each is not None]
-    if len(read) < 2:
-        return REFUSED
-    value = similarity(read[0][0], read[1][0])
-    out.answer({"similarity": value, "keys": [document["key"] for _, document in read]}, [f"{value:.3f}"])
+    setting = factor_text.Setting(timeframe, factor_text.words(fields), dialect, None if units is None else units == "on")
+    nodes = []
+    for text in (a, b):
+        source = factor_text.of_argument(text, sys.stdin.buffer)
+        try:
+            nodes.append(factor_text.read(source, setting)[0])
+        except FactorError as error:
+            return _refuse(error, source, out)
+    value = similarity(*nodes)
+    out.answer({"similarity": value, "keys": [node.key for node in nodes]}, [f"{value:.3f}"])
     return 0
 
 

@@ -6,17 +6,21 @@ used several times in a large graph, and leaves out what lies deeper than a read
 
 import re
 from collections import Counter
+from functools import cache, lru_cache
+from itertools import product
 from typing import NamedTuple
 
+from strategies.errors import FactorError
 from strategies.factors.check import distinct
 from strategies.factors.graph import CONST, FIELD, Node, call, const, field, number_text
 from strategies.factors.operators import OPERATORS
-from strategies.factors.phrases import CLAIMS, FIELDS, INFIX, NOUNS, PHRASES
+from strategies.factors.phrases import CLAIMS, FIELDS, INDICATORS, INFIX, NOUNS, PHRASES
 
 LONGEST = 1_200  # characters, if fewer levels can do it
 LEVELS = (64, 12, 8, 6, 5, 4, 3)
 PLAIN_SIZE = 40  # nodes written out, up to which nothing is named
 NAMED_SIZE = 5  # of a subtree that gets a name
+INDICATOR_SIZE = 7  # nodes of the smallest indicator that has a name
 YEAR = 365 * 86_400_000
 UNITS = ((86_400_000, "day"), (3_600_000, "hour"))
 
@@ -49,10 +53,13 @@ class _Saying:
         self.levels = levels
         self.vwap = _vwap()
         self.names = self._named()
+        self.used: set[Node] = set()
 
     def all(self) -> str:
-        said = [f"{name} is {self.says(node, 0).text}" for node, name in self.names.items()]
-        return "; ".join([self.says(self.root, 0).text, *([f"where {said[0]}", *said[1:]] if said else [])])
+        text = self.says(self.root, 0).text
+        meanings = {node: self.says(node, 0).text for node in reversed(self.names) if node in self.used}  # users before what they use
+        said = [f"{self.names[node]} is {meanings[node]}" for node in self.names if node in meanings]
+        return "; ".join([text, *([f"where {said[0]}", *said[1:]] if said else [])])
 
     def _named(self) -> dict[Node, str]:
         """Subtrees of a large graph that several others use."""
@@ -68,6 +75,7 @@ class _Saying:
     def says(self, node: Node, level: int, known: Node | None = None) -> Said:
         """The phrase of a node; `known` is what was named just before and can be called `its`."""
         if level and node in self.names:
+            self.used.add(node)
             return Said(self.names[node])
         if node.op == FIELD:
             return Said(FIELDS.get(node.text, node.text.replace("_", " ")))
@@ -152,9 +160,11 @@ class _Saying:
             return Said("the VWAP")
         if node is typical:
             return Said("the typical price")
+        if node.size >= INDICATOR_SIZE and (found := indicator(node)) is not None:
+            return Said(_SLOT.sub(lambda slot: self.length(found.window, True) if slot[2] == "n" else "", PHRASES[found.name]))
         match node.op:
             case "sub":
-                return self.change(node, level)
+                return self.change(node, level) or self.range(node, level)
             case "div":
                 return self.ratio(node, level)
             case "mul":
@@ -176,6 +186,16 @@ class _Saying:
         if b.op == "delay" and b.args[0] is a:
             return self.over_time("move", a, b, level)
         return None
+
+    def range(self, node: Node, level: int) -> Said | None:
+        """ts_max(x, n) - ts_min(x, n)"""
+        a, b = node.args
+        if (a.op, b.op) != ("ts_max", "ts_min") or a.params != b.params:
+            return None
+        n = self.over(a, adjective=True)
+        if (a.args[0].text, b.args[0].text) == ("high", "low"):
+            return Said(f"the {n} range")
+        return Said(f"the {n} range of {self.inner(a.args[0], level)}") if a.args[0] is b.args[0] else None
 
     def over_time(self, what: str, x: Node, delay: Node, level: int) -> Said:
         said = self.says(x, level + 1)
@@ -204,6 +224,48 @@ class _Saying:
         return Said(f"{self.says(a, level + 1).text}, annualised", True)
 
 
+class Indicator(NamedTuple):
+    """An indicator over the fields of a bar, and its first window."""
+
+    name: str
+    window: int
+
+
+def indicator(node: Node) -> Indicator | None:
+    """The indicator of technical analysis that a graph is the definition of, if it is one."""
+    names = _indicators().get((node.op, node.size, node.depth), ())
+    if not names:
+        return None
+    whole = {int(v) for n in distinct([node]) for v in n.params if n.op != CONST and v == int(v) and v > 1}
+    windows = sorted({n for w in whole for n in (w, w - 1)})[:8]  # some definitions look one bar further
+    for name in names:
+        count = len(OPERATORS[name].params)
+        for chosen in product(windows, repeat=count):
+            if _defined(name, chosen) is node:
+                return Indicator(name, chosen[0] if chosen else 0)
+    return None
+
+
+@cache
+def _indicators() -> dict[tuple[str, int, int], list[str]]:
+    """Their names by the operator that stands on top, the nodes and the levels of the definition, which no window changes."""
+    out: dict[tuple[str, int, int], list[str]] = {}
+    for name in INDICATORS:
+        top = _defined(name, (14, 3, 5)[: len(OPERATORS[name].params)])
+        assert top is not None
+        out.setdefault((top.op, top.size, top.depth), []).append(name)
+    return out
+
+
+@lru_cache(maxsize=1024)
+def _defined(name: str, params: tuple[int, ...]) -> Node | None:
+    try:
+        return call(name, *(field(f) for f in INDICATORS[name]), *params)
+    except FactorError:  # a window that it does not take
+        return None
+
+
+@cache
 def _vwap() -> tuple[Node, Node]:
     """The typical price, and the price paid that stands in for it where it is known."""
     high, low, close = field("high"), field("low"), field("close")

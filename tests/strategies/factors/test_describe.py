@@ -1,12 +1,14 @@
 """Factors in plain English: what everybody has a name for is called by it, and no graph makes a page."""
 
+import re
+
 import pytest
 
 from strategies.factors import Node, call, const, field, parse
 from strategies.factors.describe import LONGEST, describe
 from strategies.factors.graph import number_text
 from strategies.factors.operators import OPERATORS, Operator
-from strategies.factors.phrases import CLAIMS, INFIX, NOUNS, PHRASES
+from strategies.factors.phrases import CLAIMS, INDICATORS, INFIX, NOUNS, PHRASES
 
 HOUR = 3_600_000
 FIELDS = ("open", "high", "low", "close", "volume", "turnover", "funding_rate")
@@ -31,6 +33,8 @@ def said(text: str, timeframe: int = HOUR) -> str:
         ("delta(close, 3)", "the close's move over 3 bars"),
         ("close / delay(close, 3)", "the close over its value 3 bars ago"),
         ("delay(close + open, 3)", "(the close plus the open) 3 bars ago"),
+        ("ts_max(high, 9) - ts_min(low, 9)", "the 9-bar range"),
+        ("ts_max(close, 9) - ts_min(close, 9)", "the 9-bar range of the close"),
         ("ts_count(close > open, 10)", "in how many of 10 bars the close is above the open"),
         ("ts_corr(close, volume, 48)", "the 2-day correlation of the close and volume"),
         ("not (close == open)", "whether not (the close equals the open)"),
@@ -61,8 +65,24 @@ def test_every_operator_that_can_stand_in_a_graph_has_a_phrase(row: Operator) ->
     assert sum(row.name in table for table in tables) == 1
     words = describe(an_example(row), HOUR)
     assert "{" not in words and words.count("(") == words.count(")")
-    if row.series <= 2:
+    if row.name != "ta_sar":  # said of high and low, whatever it is given
         assert "the open" in words
+
+
+@pytest.mark.parametrize("name", INDICATORS)
+def test_an_indicator_over_the_bar_is_recognised_by_its_definition(name: str) -> None:
+    row = OPERATORS[name]
+    windows = (14, 5)[: len(row.params)]
+    node = call(name, *(field(f) for f in INDICATORS[name]), *windows)
+    words = describe(node, HOUR)
+    assert words == re.sub(r"\{n\}", f"{windows[0] if windows else 0}-bar", PHRASES[name])
+    assert describe(call("add", node, field("open")), HOUR).count(words) == 1
+
+
+def test_no_phrase_is_of_an_operator_that_never_stands_in_a_graph() -> None:
+    made = {name for name, row in OPERATORS.items() if row.means is not None}
+    assert sorted(made & ({*NOUNS, *PHRASES, *INFIX, *CLAIMS} - set(INDICATORS))) == []
+    assert set(INDICATORS) <= made
 
 
 def test_what_a_large_graph_uses_often_gets_a_name() -> None:
