@@ -3,12 +3,25 @@
 import ast
 import re
 
-from strategies.errors import BadConstant, BadSyntax, FactorError, TooBig
+from strategies.errors import BadConstant, BadSyntax, FactorError, TooBig, UnknownName
 from strategies.factors.dialects import Setting
-from strategies.factors.graph import Node
+from strategies.factors.graph import Node, nearest
 from strategies.factors.pandas_code import algebra, expressions, modules
 from strategies.factors.pandas_code.reader import Reader, Returned
-from strategies.factors.pandas_code.values import Class, Frame, Function, Instance, Kind, Scope, Series, Short, Value, Whole, is_number
+from strategies.factors.pandas_code.values import (
+    Class,
+    Frame,
+    Function,
+    Instance,
+    Kind,
+    Method,
+    Scope,
+    Series,
+    Short,
+    Value,
+    Whole,
+    is_number,
+)
 
 _NAMED = re.compile(r"factor|alpha|signal|compute|calc|generate|indicator|feature|strategy|transform|predict|score|run|main", re.IGNORECASE)
 _RESULTS = ("factor", "alpha", "signal", "result", "factor_value", "factor_values", "output", "score", "indicator", "feature")
@@ -191,6 +204,8 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
         raise BadSyntax("the function gives back no column", suggestion="return a Series as long as the DataFrame")
     if is_number(value):
         raise BadConstant(f"it is the constant {value} and reads no field")
+    if isinstance(value, Method) and isinstance(value.of, Frame):
+        raise UnknownName(f"there is no column {value.name!r}", suggestion=nearest(value.name, [*frame.columns, *reader.setting.fields]))
     if not isinstance(value, Series):
         raise BadSyntax("the function gives back no column", suggestion="return a Series as long as the DataFrame")
     if value.kind == Kind.TWOS:

@@ -29,7 +29,7 @@ MODULES = {
     "statistics": "statistics", "numba": "numba", "warnings": "warnings", "typing": "typing", "functools": "functools",
     "operator": "operator", "itertools": "itertools", "__future__": "typing", "dataclasses": "typing", "collections": "typing",
     "abc": "typing", "logging": "warnings", "sklearn": "sklearn", "pywt": "pywt", "statsmodels": "statsmodels", "bottleneck": "numpy",
-    "enum": "typing", "datetime": "typing", "sys": "warnings", "os": "warnings", "time": "warnings",
+    "enum": "typing", "datetime": "typing", "sys": "sys", "os": "os", "time": "time",
 }  # fmt: skip
 COMMON = {"np": "numpy", "pd": "pandas", "math": "math", "talib": "talib", "ta": "pandas_ta", "pta": "pandas_ta", "stats": "scipy.stats",
           "numpy": "numpy", "pandas": "pandas", "scipy": "scipy", "warnings": "warnings", "pandas_ta": "pandas_ta"}  # fmt: skip

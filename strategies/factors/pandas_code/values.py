@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from strategies.errors import BadConstant, LookAhead, WrongArity
+from strategies.errors import BadConstant, BadWindow, LookAhead, WrongArity
 from strategies.factors.graph import Node
 
 Value = Any  # one of the kinds below, or a Python value: the reader asks with isinstance before it uses one
@@ -290,10 +290,14 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float)
 
 
+_OF_BARS = frozenset({"the window", "min_periods", "the shift", "the difference", "the change"})
+
+
 def whole(value: Value, what: str) -> int:
-    """A whole number, given as 20 or 20.0. Raises BadConstant."""
+    """A whole number, given as 20 or 20.0. Raises BadWindow where it counts bars, else BadConstant."""
     if isinstance(value, Whole):
         value.refuse()
     if not is_number(value) or isinstance(value, bool) or value != value or abs(value) > 1e9 or value != int(value):
-        raise BadConstant(f"{what} must be a whole number known beforehand")
+        wrong = BadWindow if what in _OF_BARS else BadConstant
+        raise wrong(f"{what} must be a whole number known beforehand")
     return int(value)

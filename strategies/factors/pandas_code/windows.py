@@ -79,7 +79,7 @@ def ewm(reader: "Reader", over: Series | Frame, given: Given) -> Ewm:
     if isinstance(value, Whole):
         value.refuse()
     if not is_number(value) or isinstance(value, bool) or not value > 0:
-        raise BadConstant(f"{name} must be a number known beforehand")
+        raise BadWindow(f"{name} must be a positive number known beforehand")
     return Ewm(ready(reader, over), _span(name, float(value)), bool(adjust), max(1, whole(known, "min_periods")), ignore)
 
 
