@@ -1,4 +1,4 @@
-"""Quantiles over a window, in O(log w) a bar: two heaps with positions, and the median absolute deviation on top of them.
+"""Quantiles over a window, in O(log w) a bar: two heaps with positions. The median absolute deviation needs the window in order.
 
 The k lowest known values of the window stand in a heap with the largest on top, the others in one with the smallest on top. Every
 bar the value that leaves is replaced where it stands, by its position: nothing is searched. Heaps hold values as they came, so what
@@ -6,14 +6,12 @@ is given out depends on the values of the window alone, however the heaps happen
 
 State of one symbol, a column of rows: w + 2 keys (the low heap from the front, the high heap, negated, from the back), w + 2 slots
 (which bar of the window, modulo w, a key is), w places (where the key of a slot stands, -1: not known), and the two sizes. Whole
-numbers are kept by their bits. A median absolute deviation has w more rows to work in.
+numbers are kept by their bits.
 """
 
 import math
 
 from strategies.factors.kernels.jit import NAN, OUT, STATE, WINDOW, A, Floats, Ints, at, bits, inline, kernel, real, row
-
-QUANTILE, DEVIATION = 0.0, 1.0
 
 
 @inline
@@ -58,7 +56,7 @@ def quantile_at(q: float, count: int) -> int:
 
 @kernel
 def quantile(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """The f[2] quantile, linear between neighbours, once f[1] are known; f[0] = 1: the median distance from the median."""
+    """The f[2] quantile, linear between neighbours, once f[1] are known."""
     for s in range(symbols):
         column(p, f, mem, t, n, width, s)
 
@@ -128,46 +126,73 @@ def column(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, s: int) 
             part = q * (count - 1.0) - (low - 1.0)
             if part > 0.0 and -keys[top] != r:
                 r += (-keys[top] - r) * part
-            if f[0] == DEVIATION:
-                r = median_distance(at(mem, p[STATE] + (3 * w + 6) * width + s * w), keys, low, high, back, width, r)
         row(p, mem, OUT, t + i, width)[s] = r
         slot = 0 if slot == w - 1 else slot + 1
     sizes[0], sizes[width] = float(low), float(high)
 
 
+@kernel
+def median_distance(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """The median distance from the median. State: the window in order, what is not known as infinite at its end; how many are known."""
+    w = p[WINDOW]
+    for s in range(symbols):
+        v = at(mem, p[STATE] + s)
+        known = at(v, w * width)
+        if known[0] != known[0]:
+            known[0] = 0.0
+            for k in range(w):
+                v[k * width] = math.inf
+        for i in range(n):
+            x, gone = row(p, mem, A, t + i, width)[s], row(p, mem, A, t + i - w, width)[s]
+            known[0] += float(int(x == x) - int(gone == gone))
+            exchange(v, w, width, gone if gone == gone else math.inf, x if x == x else math.inf)
+            row(p, mem, OUT, t + i, width)[s] = middle_distance(v, w, width) if known[0] >= w else NAN
+
+
 @inline
-def median_distance(far: Floats, keys: Floats, low: int, high: int, back: int, width: int, middle: float) -> float:
-    """The median of the distances from `middle`, by selection (Hoare); equal infinities are no distance apart."""
-    count = low + high
-    for k in range(low):
-        far[k] = distance(keys[k * width], middle)
-    for k in range(high):
-        far[low + k] = distance(-keys[(back - k) * width], middle)
-    k = (count - 1) >> 1
-    left, right = 0, count - 1
-    while left < right:
-        pivot = far[(left + right) >> 1]
-        i, j = left, right
-        while i <= j:
-            while far[i] < pivot:
-                i += 1
-            while pivot < far[j]:
-                j -= 1
-            if i <= j:
-                far[i], far[j] = far[j], far[i]
-                i += 1
-                j -= 1
-        if j < k:
-            left = i
-        if k < i:
-            right = j
-    r: float = far[k]
-    if count & 1:
+def exchange(v: Floats, w: int, width: int, gone: float, x: float) -> None:
+    """Put x in the place of `gone` and move it to where it belongs."""
+    k, end = 0, w
+    while k < end:
+        middle = (k + end) >> 1
+        if v[middle * width] < gone:
+            k = middle + 1
+        else:
+            end = middle
+    while k + 1 < w and v[(k + 1) * width] < x:
+        v[k * width] = v[(k + 1) * width]
+        k += 1
+    while k > 0 and v[(k - 1) * width] > x:
+        v[k * width] = v[(k - 1) * width]
+        k -= 1
+    v[k * width] = x
+
+
+@inline
+def middle_distance(v: Floats, w: int, width: int) -> float:
+    """The distances below and above the median grow outwards: the middle one of two ordered lists, by halving."""
+    low = (w + 1) >> 1
+    m = v[(low - 1) * width]
+    if w & 1 == 0 and v[low * width] != m:
+        m += (v[low * width] - m) * 0.5
+    high, take = w - low, low  # the take-th smallest of both
+    i, end = max(0, take - high), low
+    while i < end:
+        middle = (i + end) >> 1
+        if distance(v[(low - 1 - middle) * width], m) < distance(v[(low + take - middle - 1) * width], m):
+            i = middle + 1
+        else:
+            end = middle
+    j = take - i
+    a = distance(v[(low - i) * width], m) if i > 0 else 0.0
+    b = distance(v[(low + j - 1) * width], m) if j > 0 else 0.0
+    r = a if a > b else b
+    if w & 1:
         return r
-    nearest: float = far[k + 1]
-    for i in range(k + 2, count):
-        nearest = far[i] if far[i] < nearest else nearest
-    return r if nearest == r else r + (nearest - r) * 0.5
+    a = distance(v[(low - 1 - i) * width], m) if i < low else math.inf
+    b = distance(v[(low + j) * width], m) if j < high else math.inf
+    after = a if a < b else b
+    return r if after == r else r + (after - r) * 0.5
 
 
 @inline

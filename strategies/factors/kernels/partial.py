@@ -13,6 +13,7 @@ from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B,
 MEAN, DEVIATION, VARIANCE, SKEW, KURT = 0.0, 1.0, 2.0, 3.0, 4.0
 SUM, COUNT, LARGEST, SMALLEST, PRODUCT = 0.0, 1.0, 2.0, 3.0, 4.0
 COVARIANCE, CORRELATION = 0.0, 1.0
+NARROW = 4  # up to this row length the loop over the window is the inner one
 
 
 @inline
@@ -26,65 +27,96 @@ def begin(state: Floats, rows: int, prefix: int, width: int) -> None:
 
 @kernel
 def moments(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """Mean, deviation, variance, skewness or excess kurtosis, as f[0] says; f[2] is ddof. Quantities: count, S1, S2, then S3, S4."""
-    want, least, w = f[0], f[1], p[WINDOW]
-    deep = want >= SKEW
-    quantities = 5 if deep else 3
-    step, end = (w + 2) * width, (w + 1) * width
+    """Mean, deviation, variance, skewness or excess kurtosis, as f[0] says; f[2] is ddof. Quantities: count, S1, S2, then S3, S4.
+
+    Anchors are row 0 of S1, of the suffixes, and row 0 of the count, of the prefix.
+    """
+    w, deep = p[WINDOW], f[0] >= SKEW
+    end = (w + 1) * width
     c = at(mem, p[STATE])
-    begin(c, quantities * (w + 2), w + 1, width)
-    old, new = at(c, step), c  # row 0 of S1 and of the count: the anchors of the suffixes and of the prefix
-    pc = at(c, end)
-    p1, p2, p3, p4 = at(pc, step), at(pc, 2 * step), at(pc, 3 * step), at(pc, 4 * step)
+    begin(c, (5 if deep else 3) * (w + 2), w + 1, width)
     j = (t + p[PHASE]) % w
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         if j == 0:
             turn(p, mem, t + i, width, c, deep)
-        for s in range(width):
-            known, first = x[s] == x[s], pc[s] == 0.0
-            k = x[s] if known & first else new[s]
-            new[s] = k
-            d = x[s] - k if known else 0.0
-            pc[s] += 1.0 if known else 0.0
-            p1[s] += d
-            p2[s] += d * d
-            if deep:
-                p3[s] += d * d * d
-                p4[s] += (d * d) * (d * d)
-        hc = at(c, (j + 1) * width)
-        h1, h2, h3, h4 = at(hc, step), at(hc, 2 * step), at(hc, 3 * step), at(hc, 4 * step)
-        for s in range(width):
-            a, b = hc[s], pc[s]
-            e = old[s] - new[s] if (a > 0.0) & (b > 0.0) else 0.0
-            k = new[s] if b > 0.0 else old[s]
-            count = a + b
-            s1 = p1[s] + (h1[s] + a * e)
-            s2 = p2[s] + (h2[s] + e * (2.0 * h1[s] + a * e))
-            m = s1 / count
-            m2 = s2 - s1 * m
-            m2 = 0.0 if m2 < 0.0 else m2
-            if deep:
-                s3 = p3[s] + (h3[s] + e * (3.0 * h2[s] + e * (3.0 * h1[s] + a * e)))
-                s4 = p4[s] + (h4[s] + e * (4.0 * h3[s] + e * (6.0 * h2[s] + e * (4.0 * h1[s] + a * e))))
-                m3 = s3 - m * (3.0 * s2 - 2.0 * m * s1)
-                m4 = s4 - m * (4.0 * s3 - m * (6.0 * s2 - 3.0 * m * s1))
-                r = shape(want, count, m2, m3, m4)
-            else:
-                v = m2 / (count - f[2])
-                r = k + m if want == MEAN else (v if want == VARIANCE else math.sqrt(v))
-                r = r if (want == MEAN) | (count > f[2]) else NAN
-            o[s] = r if count >= least else NAN
+        add(x, c, at(c, end), at(c, end), w, width, deep)
+        if deep:
+            shapes(f, c, at(c, (j + 1) * width), w, width, o)
+        else:
+            spreads(f, c, at(c, (j + 1) * width), w, width, o)
         j = 0 if j == w - 1 else j + 1
 
 
 @inline
-def shape(want: float, n: float, m2: float, m3: float, m4: float) -> float:
-    """Bias-corrected skewness or excess kurtosis from central sums of powers; NaN where nothing moves, as in pandas 3."""
-    skew = n * math.sqrt(n - 1.0) / (n - 2.0) * (m3 / (m2 * math.sqrt(m2)))
-    kurt = n * (n + 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0)) * (m4 / (m2 * m2)) - 3.0 * (n - 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0))
-    r = skew if want == SKEW else kurt
-    return r if (m2 > 0.0) & (n >= want) else NAN  # three values make a skewness, four a kurtosis: the numbers of the two
+def add(x: Floats, anchor: Floats, h: Floats, g: Floats, w: int, width: int, deep: bool) -> None:
+    """The sums g: those of h and the values of x; a side takes its anchor from the first that it knows."""
+    step = (w + 2) * width
+    h1, h2, h3, h4 = at(h, step), at(h, 2 * step), at(h, 3 * step), at(h, 4 * step)
+    g1, g2, g3, g4 = at(g, step), at(g, 2 * step), at(g, 3 * step), at(g, 4 * step)
+    for s in range(width):
+        z, k, a = x[s], anchor[s], h[s]
+        known = z == z
+        k = z if known & (a == 0.0) else k
+        d = z - k
+        d = d if known else 0.0
+        u, v = h1[s] + d, h2[s] + d * d
+        if deep:
+            y, q = h3[s] + d * d * d, h4[s] + (d * d) * (d * d)
+            g3[s], g4[s] = y, q
+        anchor[s], g[s], g1[s], g2[s] = k, a + (1.0 if known else 0.0), u, v
+
+
+@inline
+def spreads(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> None:
+    """Mean, deviation or variance of the suffix h joined with the prefix."""
+    want, least, ddof, step = f[0], f[1], f[2], (w + 2) * width
+    g, old = at(c, (w + 1) * width), at(c, step)
+    g1, g2, h1, h2 = at(g, step), at(g, 2 * step), at(h, step), at(h, 2 * step)
+    for s in range(width):
+        a, b, ka, kb = h[s], g[s], old[s], c[s]
+        k = kb if b > 0.0 else ka
+        e = ka - k
+        e = e if a > 0.0 else 0.0
+        count, s1 = a + b, g1[s] + (h1[s] + a * e)
+        s2 = g2[s] + (h2[s] + e * (2.0 * h1[s] + a * e))
+        m = s1 / count
+        m2 = s2 - s1 * m
+        m2 = 0.0 if m2 < 0.0 else m2
+        v = m2 / (count - ddof)
+        v = v if count > ddof else NAN
+        r = math.sqrt(v)
+        r = v if want == VARIANCE else r
+        r = k + m if want == MEAN else r
+        o[s] = r if count >= least else NAN
+
+
+@inline
+def shapes(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> None:
+    """Bias-corrected skewness or excess kurtosis of the suffix h joined with the prefix; NaN where nothing moves, as in pandas 3."""
+    want, least, step = f[0], f[1], (w + 2) * width
+    needed = 3.0 if want == SKEW else 4.0
+    g, old = at(c, (w + 1) * width), at(c, step)
+    g1, g2, g3, g4 = at(g, step), at(g, 2 * step), at(g, 3 * step), at(g, 4 * step)
+    h1, h2, h3, h4 = at(h, step), at(h, 2 * step), at(h, 3 * step), at(h, 4 * step)
+    for s in range(width):
+        a, b, ka, kb = h[s], g[s], old[s], c[s]
+        e = ka - kb
+        e = e if (a > 0.0) & (b > 0.0) else 0.0
+        n, y1, y2, y3 = a + b, h1[s], h2[s], h3[s]
+        s1 = g1[s] + (y1 + a * e)
+        s2 = g2[s] + (y2 + e * (2.0 * y1 + a * e))
+        s3 = g3[s] + (y3 + e * (3.0 * y2 + e * (3.0 * y1 + a * e)))
+        s4 = g4[s] + (h4[s] + e * (4.0 * y3 + e * (6.0 * y2 + e * (4.0 * y1 + a * e))))
+        m = s1 / n
+        m2 = s2 - s1 * m
+        m3 = s3 - m * (3.0 * s2 - 2.0 * m * s1)
+        m4 = s4 - m * (4.0 * s3 - m * (6.0 * s2 - 3.0 * m * s1))
+        less, two = n - 1.0, n - 2.0
+        skew = n * math.sqrt(less) * m3 / (two * (m2 * math.sqrt(m2)))
+        kurt = less / (two * (n - 3.0)) * (n * (n + 1.0) * (m4 / (m2 * m2)) - 3.0 * less)
+        r = skew if want == SKEW else kurt
+        o[s] = r if (m2 > 0.0) & (n >= needed) & (n >= least) else NAN
 
 
 @inline
@@ -92,28 +124,16 @@ def turn(p: Ints, mem: Floats, t: int, width: int, c: Floats, deep: bool) -> Non
     """Begin a block at bar t: an empty prefix, and the suffixes of the block that has ended."""
     w = p[WINDOW]
     step = (w + 2) * width
-    old = at(c, step)
     for quantity in range(5 if deep else 3):
         empty = at(c, quantity * step + w * width)
         for s in range(2 * width):  # the prefix follows
             empty[s] = 0.0
+    old = at(c, step)
     for s in range(width):
         c[s], old[s] = 0.0, 0.0
     for k in range(w - 1, 0, -1):
-        z, g = row(p, mem, A, t - w + k, width), at(c, k * width)
-        g1, g2, g3, g4 = at(g, step), at(g, 2 * step), at(g, 3 * step), at(g, 4 * step)
-        h, h1, h2, h3, h4 = at(g, width), at(g1, width), at(g2, width), at(g3, width), at(g4, width)
-        for s in range(width):
-            known = z[s] == z[s]
-            anchor = z[s] if known & (h[s] == 0.0) else old[s]
-            old[s] = anchor
-            d = z[s] - anchor if known else 0.0
-            g[s] = h[s] + (1.0 if known else 0.0)
-            g1[s] = h1[s] + d
-            g2[s] = h2[s] + d * d
-            if deep:
-                g3[s] = h3[s] + d * d * d
-                g4[s] = h4[s] + (d * d) * (d * d)
+        g = at(c, k * width)
+        add(row(p, mem, A, t - w + k, width), old, at(g, width), g, w, width, deep)
 
 
 @inline
@@ -247,20 +267,53 @@ def turn_pairs(p: Ints, mem: Floats, t: int, width: int, c: Floats) -> None:
 
 @kernel
 def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """Percentile of the newest value among the known of its window, in (0, 1], ties averaged; by counting. State: three counts."""
-    w = p[WINDOW]
-    below = at(mem, p[STATE])
-    equal, count = at(below, width), at(below, 2 * width)
+    """Percentile of the newest value among the known of its window, in (0, 1], ties averaged; by counting. State: two counts."""
+    twice = at(mem, p[STATE])
+    count = at(twice, width)
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         for s in range(width):
-            below[s], equal[s], count[s] = 0.0, 0.0, 0.0
-        for k in range(w):
-            z = row(p, mem, A, t + i - k, width)
+            twice[s], count[s] = 0.0, 0.0
+        if width <= NARROW:
             for s in range(width):
-                below[s] += 1.0 if z[s] < x[s] else 0.0
-                equal[s] += 1.0 if z[s] == x[s] else 0.0
-                count[s] += 1.0 if z[s] == z[s] else 0.0
+                count_back(p, mem, t + i, x[s], s, width, at(twice, s), at(count, s))
+        else:
+            count_across(p, mem, t + i, x, width, twice, count)
         for s in range(width):
-            r = (below[s] + (equal[s] + 1.0) * 0.5) / count[s]
+            r = 0.5 * (twice[s] + 1.0) / count[s]
             o[s] = r if (count[s] >= f[1]) & (x[s] == x[s]) else NAN
+
+
+@inline
+def count_back(p: Ints, mem: Floats, t: int, x: float, s: int, width: int, twice: Floats, count: Floats) -> None:
+    """How many values of the window are <= x plus how many are < x, and how many are known; the ring is walked in its two runs."""
+    ring, mask, w = at(mem, p[A] + s), p[A + 1], p[WINDOW]
+    start = (t - w + 1) & mask
+    run = min(w, mask + 1 - start)
+    below, there = 0, 0
+    for k in range(run):
+        z = ring[(start + k) * width]
+        below += int(z <= x) + int(z < x)
+        there += int(z == z)
+    for k in range(w - run):
+        z = ring[k * width]
+        below += int(z <= x) + int(z < x)
+        there += int(z == z)
+    twice[0], count[0] = float(below), float(there)
+
+
+@inline
+def count_across(p: Ints, mem: Floats, t: int, x: Floats, width: int, twice: Floats, count: Floats) -> None:
+    """The same for all symbols of a row, two bars a pass."""
+    w = p[WINDOW]
+    for k in range(0, w - 1, 2):
+        a, b = row(p, mem, A, t - k, width), row(p, mem, A, t - k - 1, width)
+        for s in range(width):
+            v = x[s]
+            twice[s] += float(int(a[s] <= v) + int(a[s] < v) + int(b[s] <= v) + int(b[s] < v))
+            count[s] += float(int(a[s] == a[s]) + int(b[s] == b[s]))
+    if w & 1:
+        a = row(p, mem, A, t - w + 1, width)
+        for s in range(width):
+            twice[s] += float(int(a[s] <= x[s]) + int(a[s] < x[s]))
+            count[s] += float(int(a[s] == a[s]))

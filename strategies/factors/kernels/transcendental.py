@@ -134,14 +134,24 @@ def tanh(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
 def power(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
     """a ** b: whole exponents by squaring, one half by the root, others through log; 0 ** -b and (-a) ** 0.5 are NaN."""
     a, b, o = row(p, mem, A, t, width), row(p, mem, B, t, width), row(p, mem, OUT, t, width)
-    others = 0
+    others, e = 0, b[0]
     for i in range(n * width):
-        others += int(b[i] != 2.0)
-    if others == 0:  # by far the most frequent
+        others += int(b[i] != e)
+    if (others == 0) & (e == 2.0):  # by far the most frequent
         for i in range(n * width):
             o[i] = a[i] * a[i]
-        return
-    for i in range(n * width):
+    elif (others == 0) & (e > 0.0) & (e != 0.5) & (e != math.floor(e)):
+        for i in range(n * width):
+            r = exp_of(e * log_of(a[i]))
+            o[i] = 0.0 if a[i] == 0.0 else r
+    else:
+        powers(a, b, o, n * width)
+
+
+@inline
+def powers(a: Floats, b: Floats, o: Floats, count: int) -> None:
+    """Each exponent as it comes."""
+    for i in range(count):
         x, y = a[i], b[i]
         if (x != x) | (y != y) | ((x == 0.0) & (y < 0.0)):
             o[i] = NAN

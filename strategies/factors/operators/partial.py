@@ -8,7 +8,6 @@ from strategies.factors.operators.row import Operator, Param, Params, before, fi
 MEAN, DEVIATION, VARIANCE, SKEW, KURT = 0.0, 1.0, 2.0, 3.0, 4.0
 SUM, COUNT, LARGEST, SMALLEST, PRODUCT = 0.0, 1.0, 2.0, 3.0, 4.0
 COVARIANCE, CORRELATION = 0.0, 1.0
-QUANTILE, DISTANCE = 0.0, 1.0
 KNOWN = Param("known", least=0)
 DDOF = Param("ddof", least=0, default=1)
 
@@ -64,11 +63,11 @@ PARTIAL: tuple[Operator, ...] = (
           unit="rate"),
     _roll("roll_kurt", "partial.moments", "excess kurtosis of the known, bias-corrected; NaN where all are equal", KURT, rows=_blocks(5),
           least=4, unit="rate"),
-    _roll("roll_median", "heaps.quantile", "median of the known", QUANTILE, rows=heap_rows),
-    _roll("roll_quantile", "heaps.quantile", "the q quantile of the known, linear between neighbours", QUANTILE, rows=heap_rows,
+    _roll("roll_median", "heaps.quantile", "median of the known", 0.0, rows=heap_rows),
+    _roll("roll_quantile", "heaps.quantile", "the q quantile of the known, linear between neighbours", 0.0, rows=heap_rows,
           more=(Param("q", whole=False, least=0.0),)),
     _roll("roll_rank", "partial.rank", "percentile of the newest among the known, in (0, 1], ties averaged; NaN where it is not known", 0.0,
-          rows=lambda p: 3, unit="rate"),
+          rows=lambda p: 2, unit="rate"),
     _roll("roll_corr", "partial.together", "Pearson correlation of the pairs that are known; NaN where one side is constant", CORRELATION,
           rows=_blocks(6), least=2, series=2, unit="rate", commutes=True),
     _roll("roll_cov", "partial.together", "covariance of the pairs that are known", COVARIANCE, rows=_blocks(6), series=2, unit="product",

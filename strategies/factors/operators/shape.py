@@ -3,7 +3,7 @@
 import math
 
 from strategies.errors import BadConstant
-from strategies.factors.operators.partial import DISTANCE, KURT, PRODUCT, QUANTILE, SKEW, heap_rows, share
+from strategies.factors.operators.partial import KURT, PRODUCT, SKEW, heap_rows, share
 from strategies.factors.operators.row import Operator, Param, Params, before, first, made, rolling, rows_of, window
 
 SLOPE, INTERCEPT, RSQUARE, RESIDUAL = 0.0, 1.0, 2.0, 3.0
@@ -20,10 +20,9 @@ def _full(name: str, kernel: str, says: str, want: float, rows: int, *, least: i
                     lambda p: (want, float(p[0]), 1.0))  # fmt: skip
 
 
-def _ordered(name: str, says: str, want: float, *, params: tuple[Param, ...] = (), aliases: tuple[str, ...] = ()) -> Operator:
-    return Operator(name, 1, says, FULL, (Param("window"), *params), aliases, "same", "heaps.quantile", before, before, first,
-                    lambda p: heap_rows(p) + (int(p[0]) if want == DISTANCE else 0),
-                    lambda p: (want, float(p[0]), float(p[1]) if params else 0.5),
+def _ordered(name: str, says: str, *, params: tuple[Param, ...] = (), aliases: tuple[str, ...] = ()) -> Operator:
+    return Operator(name, 1, says, FULL, (Param("window"), *params), aliases, "same", "heaps.quantile", before, before, first, heap_rows,
+                    lambda p: (0.0, float(p[0]), float(p[1]) if params else 0.5),
                     valid=(lambda p: share(float(p[1]))) if params else None)  # fmt: skip
 
 
@@ -53,10 +52,11 @@ def _limit(p: Params) -> None:
 
 
 SHAPE: tuple[Operator, ...] = (
-    _ordered("ts_median", "median", QUANTILE, aliases=("median", "med", "rolling_median")),
-    _ordered("ts_quantile", "the q quantile, linear between neighbours", QUANTILE, params=(Param("q", whole=False, least=0.0),),
+    _ordered("ts_median", "median", aliases=("median", "med", "rolling_median")),
+    _ordered("ts_quantile", "the q quantile, linear between neighbours", params=(Param("q", whole=False, least=0.0),),
              aliases=("quantile", "rolling_quantile", "ts_percentile")),
-    _ordered("ts_median_ad", "median distance from the median", DISTANCE, aliases=("median_ad",)),
+    Operator("ts_median_ad", 1, "median distance from the median", "scipy.stats.median_abs_deviation", window(), ("median_ad",), "same",
+             "heaps.median_distance", before, before, first, lambda p: int(p[0]) + 1),
     Operator("ts_mad", 1, "mean distance from the mean", "Qlib Mad", window(), ("mad", "rolling_mad"), "same", "shape.deviation", before,
              before, first, lambda p: 1),
     _full("ts_skew", "partial.moments", "skewness, bias-corrected; NaN where all are equal", SKEW, 5, least=3, unit="rate",
