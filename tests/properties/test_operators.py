@@ -29,7 +29,7 @@ LASTING = {row.name for row in ROWS if row.anchored}
 
 NUMBERS = {
     "low": -0.004, "high": 0.003, "to": 2.0, "span": 5.5, "adjust": 1.0, "m": 1, "least": 0.004, "acceleration": 0.02, "maximum": 0.2,
-    "std": 1.5,
+    "std": 1.5, "early": 1.0,
 }  # fmt: skip
 
 
@@ -73,7 +73,8 @@ def examples(row: Operator) -> dict[str, Node]:
             if fits(row, params):
                 tag = "_".join(f"{p:g}" for p in params) or "0"
                 for name, series in (("prices", prices), ("changes", changes)):
-                    made[f"{row.name}_{tag}_{name}"] = call(row.name, *series[: row.series], *params)
+                    taken = (series[0], call("quantile_bucket", series[1], 3)) if row.name.startswith("group_") else series[: row.series]
+                    made[f"{row.name}_{tag}_{name}"] = call(row.name, *taken, *params)
     assert made, f"{row.name} has no example"
     return made
 

@@ -95,11 +95,11 @@ def fading_moments(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, 
 
 @kernel
 def seeded(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """m += alpha (x - m), seeded after `skip` known values with the sum of the next f[1] over w; given out from the w-th on, times f[2].
+    """m += alpha (x - m), seeded after `skip` known values with the sum of the next f[1] over w; given out times f[2] from the f[3]-th on.
 
-    TA-Lib's exponential and Wilder means (f[1] = w) and Wilder's sums (f[1] = w - 1, f[2] = w). State: memory, count.
+    TA-Lib's exponential and Wilder means (f[1] = f[3] = w) and Wilder's sums (f[1] = w - 1, f[2] = w). State: memory, count.
     """
-    w, skip, alpha, seeds, scale = float(p[WINDOW]), float(p[SKIP]), f[0], f[1], f[2]
+    w, skip, alpha, seeds, scale, enough = float(p[WINDOW]), float(p[SKIP]), f[0], f[1], f[2], f[3]
     memory = at(mem, p[STATE])
     count = at(memory, width)
     for i in range(n):
@@ -117,7 +117,7 @@ def seeded(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols:
             m = r if known & (place > 0.0) else m
             memory[s] = m
             count[s] = w if place > w else place
-            o[s] = m * scale if place >= w else NAN
+            o[s] = m * scale if place >= enough else NAN
 
 
 @kernel

@@ -32,13 +32,24 @@ def of_hundred(call: Call, part: Any, whole: Any, least: float = 0.0) -> Any:
     return call("mul", 100.0, or_zero(call, part, whole, least))
 
 
-def _seeded(name: str, says: str, alpha: Callable[[Params], float], params: tuple[Param, ...], *, sums: bool = False) -> Operator:
+def _seeded(name: str, says: str, alpha: Callable[[Params], float], params: tuple[Param, ...]) -> Operator:
+    """An exponential mean behind a simple one."""
+
     def lead(p: Params) -> int:
         return before(p) + (int(p[1]) if len(p) > 1 else 0)
 
     return Operator(name, 1, says, "TA-Lib", params, (), "same", "exponential.seeded", lead,
                     lambda p: lead(p) + math.ceil(MEMORY / alpha(p)), state=lambda p: 2,
-                    floats=lambda p: (alpha(p), float(p[0]) - float(sums), float(p[0]) if sums else 1.0))  # fmt: skip
+                    floats=lambda p: (alpha(p), float(p[0]), 1.0, float(p[0])))  # fmt: skip
+
+
+def _summed(name: str, says: str) -> Operator:
+    def enough(p: Params) -> int:
+        return max(1, int(p[0]) - int(p[1] != 0.0))
+
+    return Operator(name, 1, says, "Wilder 1978; TA-Lib", (*window(), Param("early", whole=False, least=0.0, default=0.0)), (), "same",
+                    "exponential.seeded", lambda p: enough(p) - 1, lambda p: int(p[0]) * (1 + math.ceil(MEMORY)), state=lambda p: 2,
+                    floats=lambda p: (1.0 / p[0], p[0] - 1.0, float(p[0]), float(enough(p))))  # fmt: skip
 
 
 def _moves(call: Call, x: Any, mean: str, bars: int) -> tuple[Any, Any]:
@@ -166,8 +177,8 @@ SEEDED: tuple[Operator, ...] = (
             lambda p: 2.0 / (p[0] + 1.0), (*window(), Param("skip", least=0, default=0))),
     _seeded("ta_wilder", "Wilder's mean, alpha = 1 / window, seeded with the mean of the first `window` values", lambda p: 1.0 / p[0],
             window()),
-    _seeded("ta_wilder_sum", "Wilder's sum s - s / window + a, seeded with the sum of the first window - 1 values", lambda p: 1.0 / p[0],
-            window(), sums=True),
+    _summed("ta_wilder_sum", "Wilder's sum s - s / window + a, seeded with the sum of the first window - 1 values, which are given out "
+            "where `early` is not 0"),
     Operator("adaptive", 2, "m += rate (a - m), the second series within [least, 1]; seeded with the value before the first known rate",
              "Kaufman 1995, Smarter Trading", (Param("least", whole=False, least=1e-6),), (), "first", "exponential.adaptive",
              warm_up=lambda p: math.ceil(MEMORY / p[0]), reads=lambda p: 1, state=lambda p: 1, floats=lambda p: (float(p[0]),)),

@@ -83,12 +83,13 @@ def _cci(call: Call, a: Series, p: Params) -> Any:
     return call("div", call("sub", price, call("ts_mean", price, p[0])), call("mul", 0.015, call("ts_mad", price, p[0])))
 
 
-def money_flows(call: Call, a: Series, bars: int) -> tuple[Any, Any]:
-    """Typical price x volume of rising and of falling bars, summed."""
+def money_flows(call: Call, a: Series, bars: int, rounding: float = 0.0) -> tuple[Any, Any]:
+    """Typical price x volume of rising and of falling bars, summed; a change of at most `rounding` x price is none."""
     price = typical(call, *a[:3])
     change, money = call("delta", price, 1), call("mul", price, a[3])
-    rising = call("ts_sum", call("where", call("gt", change, 0.0), money, 0.0), bars)
-    return rising, call("ts_sum", call("where", call("lt", change, 0.0), money, 0.0), bars)
+    least = call("mul", price, rounding) if rounding else 0.0
+    rising = call("ts_sum", call("where", call("gt", change, least), money, 0.0), bars)
+    return rising, call("ts_sum", call("where", call("gt", call("neg", change), least), money, 0.0), bars)
 
 
 def _obv(call: Call, a: Series, p: Params) -> Any:

@@ -47,7 +47,7 @@ def per_symbol(compute: Callable[..., list[float]]) -> Callable[..., Array]:
     return columns
 
 
-def seeded(values: list[float], w: int, skip: int, alpha: float, seeds: int, scale: float) -> list[float]:
+def seeded(values: list[float], w: int, skip: int, alpha: float, seeds: int, scale: float, enough: float) -> list[float]:
     """After `skip` known values the sum of the next `seeds`, over w; then exponential. The last value is carried over unknown bars."""
     known: list[float] = []
     result, mean, now = [], 0.0, np.nan
@@ -59,7 +59,7 @@ def seeded(values: list[float], w: int, skip: int, alpha: float, seeds: int, sca
                 mean = sum(known[skip:]) / w
             elif place > seeds:
                 mean = mean * (1 - alpha) + x * alpha
-            now = mean * scale if place >= w else np.nan
+            now = mean * scale if place >= enough else np.nan
         result.append(now)
     return result
 
@@ -120,6 +120,73 @@ def sar(high: list[float], low: list[float], acceleration: float, maximum: float
     return result
 
 
+def by_bar(compute: Callable[..., Any], least: int = 1) -> Callable[..., Array]:
+    """A computation over the known values of one bar, for all bars; symbols that are not known stay so."""
+
+    def rows(x: Array, *args: Any) -> Array:
+        result = np.full(x.shape, np.nan)
+        for t in range(len(x)):
+            known = ~np.isnan(x[t])
+            if known.sum() >= least:
+                result[t, known] = compute(x[t, known], *args)
+        return result
+
+    return rows
+
+
+def for_all(compute: Callable[..., Any], least: int = 1) -> Callable[..., Array]:
+    """One number a bar, for known and unknown symbols."""
+
+    def rows(x: Array) -> Array:
+        values = [compute(v[~np.isnan(v)]) if (~np.isnan(v)).sum() >= least else np.nan for v in x]
+        return np.repeat(np.array(values)[:, None], x.shape[1], axis=1)
+
+    return rows
+
+
+def by_group(compute: Callable[..., Any], *, all_members: bool = False) -> Callable[..., Array]:
+    """A computation over the known values of each group of a bar."""
+
+    def rows(x: Array, groups: Array) -> Array:
+        result = np.full(x.shape, np.nan)
+        for t in range(len(x)):
+            for number in {g for g in groups[t].tolist() if g == g}:
+                members = groups[t] == number
+                known = members & ~np.isnan(x[t])
+                if known.any():
+                    result[t, members if all_members else known] = compute(x[t, known])
+        return result
+
+    return rows
+
+
+def score(x: Array) -> Any:
+    return (x - x.mean()) / x.std(ddof=1) if len(set(x.tolist())) > 1 else np.nan
+
+
+def winsorize(x: Array, times: float) -> Any:
+    return x if len(x) < 2 else np.clip(x, x.mean() - times * x.std(ddof=1), x.mean() + times * x.std(ddof=1))
+
+
+def twice_rank(x: Array) -> NDArray[np.int64]:
+    return np.array([(x < v).sum() + (x <= v).sum() + 1 for v in x])
+
+
+def bucket(x: Array, buckets: int) -> Any:
+    return -(-twice_rank(x) * buckets // (2 * len(x)))  # in whole numbers, so that no rounding decides
+
+
+def resid(y: Array, x: Array) -> Array:
+    result = np.full(x.shape, np.nan)
+    for t in range(len(x)):
+        known = ~np.isnan(x[t]) & ~np.isnan(y[t])
+        a, b = x[t, known], y[t, known]
+        if len(set(a.tolist())) > 1:
+            design = np.stack([a - a.mean(), np.ones(len(a))], axis=1)
+            result[t, known] = b - design @ np.linalg.lstsq(design, b, rcond=None)[0]
+    return result
+
+
 FIRST = 28_400_003  # index of the first bar in tests/properties/test_operators.py
 ORACLE: dict[str, Callable[..., Any]] = {
     "wilder": lambda x, w: mean_of_alpha(x, 1 / w, w), "sma_recursive": lambda x, w, m: mean_of_alpha(x, m / w, w),
@@ -132,10 +199,15 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "expanding_mean": lambda x, k: expanding(x, k, "mean"), "expanding_std": lambda x, k: expanding(x, k, "std"),
     "expanding_var": lambda x, k: expanding(x, k, "var"), "expanding_sum": lambda x, k: expanding(x, k, "sum"),
     "expanding_min": lambda x, k: expanding(x, k, "min"), "expanding_max": lambda x, k: expanding(x, k, "max"),
+    "winsorize": by_bar(winsorize), "quantile_bucket": by_bar(bucket), "cs_resid": resid,
+    "top_mask": by_bar(lambda x, n: [(x > v).sum() < n for v in x]),
+    "cs_mean": for_all(np.mean), "cs_std": for_all(lambda v: v.std(ddof=1), 2), "cs_median": for_all(np.median),
+    "cs_min": for_all(np.min), "cs_max": for_all(np.max), "group_rank": by_group(lambda x: twice_rank(x) / 2 / len(x)),
+    "group_mean": by_group(np.mean, all_members=True), "group_demean": by_group(lambda x: x - x.mean()), "group_zscore": by_group(score),
     "expanding_count": expanding_count, "session_sum": per_symbol(session_sum),
-    "ta_ema": per_symbol(lambda x, w, skip: seeded(x, w, skip, 2 / (w + 1), w, 1)),
-    "ta_wilder": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w, 1)),
-    "ta_wilder_sum": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w - 1, w)),
+    "ta_ema": per_symbol(lambda x, w, skip: seeded(x, w, skip, 2 / (w + 1), w, 1, w)),
+    "ta_wilder": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w, 1, w)),
+    "ta_wilder_sum": per_symbol(lambda x, w, early: seeded(x, w, 0, 1 / w, w - 1, w, max(1, w - early))),
     "adaptive": per_symbol(adaptive), "ta_sar": per_symbol(sar),
     "ta_bars_since_max": per_symbol(lambda x, w: age(x, w, 1.0)), "ta_bars_since_min": per_symbol(lambda x, w: age(x, w, -1.0)),
 }  # fmt: skip
