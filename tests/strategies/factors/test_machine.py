@@ -137,8 +137,12 @@ def test_moments_stay_exact_over_long_windows_of_high_prices() -> None:
 
 @pytest.mark.parametrize(
     ("op", "exact", "low", "high"),
-    [("log", np.log, 1e-300, 1e300), ("log1p", np.log1p, -0.999999, 10.0), ("exp", np.exp, -700.0, 700.0), ("tanh", np.tanh, -20.0, 20.0)],
-)
+    [
+        ("log", np.log, 1e-300, 1e300), ("log1p", np.log1p, -0.999999, 10.0), ("exp", np.exp, -700.0, 700.0),
+        ("tanh", np.tanh, -20.0, 20.0), ("sin", np.sin, -1e9, 1e9), ("cos", np.cos, -1e9, 1e9), ("sin", np.sin, -10.0, 10.0), ("cos", np.cos, -10.0, 10.0),
+        ("arctan", np.arctan, -5.0, 5.0), ("arctan", np.arctan, -1e300, 1e300),
+    ],
+)  # fmt: skip
 def test_our_own_functions_are_right_to_two_ulp(op: str, exact: np.ufunc, low: float, high: float) -> None:
     rng = np.random.default_rng(1)
     spread = rng.uniform(low, high, 40_000)
@@ -158,6 +162,15 @@ def test_our_own_functions_are_right_to_two_ulp(op: str, exact: np.ufunc, low: f
         ("exp", [0.0, 710.0, -746.0, np.inf, -np.inf, np.nan, -745.0], [1.0, np.inf, 0.0, np.inf, 0.0, np.nan, 5e-324]),
         ("tanh", [0.0, 1e9, -1e9, np.inf, -np.inf, np.nan], [0.0, 1.0, -1.0, 1.0, -1.0, np.nan]),
         ("log1p", [0.0, -1.0, -2.0, 1e-20, np.inf, np.nan], [0.0, np.nan, np.nan, 1e-20, np.inf, np.nan]),
+        ("log_inf", [0.0, -1.0, 1.0, np.inf, np.nan], [-np.inf, np.nan, 0.0, np.inf, np.nan]),
+        ("log1p_inf", [-1.0, -2.0, 0.0, np.inf, np.nan], [-np.inf, np.nan, 0.0, np.inf, np.nan]),
+        ("finite", [np.inf, -np.inf, 1e308, np.nan, 0.0], [np.nan, np.nan, 1e308, np.nan, 0.0]),
+        ("sin", [0.0, np.inf, 2e9, np.nan], [0.0, np.nan, np.nan, np.nan]),
+        ("cos", [0.0, -np.inf, -2e9, np.nan], [1.0, np.nan, np.nan, np.nan]),
+        ("arctan", [0.0, np.inf, -np.inf, np.nan], [0.0, np.pi / 2, -np.pi / 2, np.nan]),
+        ("floor", [2.5, -2.5, 1e300, -np.inf, np.nan, 4503599627370495.5], [2.0, -3.0, 1e300, -np.inf, np.nan, 4503599627370495.0]),
+        ("ceil", [2.5, -2.5, 1e300, np.inf, np.nan, 4503599627370494.5], [3.0, -2.0, 1e300, np.inf, np.nan, 4503599627370495.0]),
+        ("round", [0.5, 1.5, -2.5, np.inf, np.nan, 2251799813685247.5], [0.0, 2.0, -2.0, np.inf, np.nan, 2251799813685248.0]),
         ("sqrt", [4.0, -1.0, 0.0, np.nan], [2.0, np.nan, 0.0, np.nan]),
         ("sign", [-2.0, 0.0, 3.0, np.nan], [-1.0, 0.0, 1.0, np.nan]),
     ],
@@ -175,6 +188,18 @@ def test_functions_at_their_edges(op: str, given: list[float], wanted: list[floa
 def test_powers_at_their_edges(base: float, exponent: float, wanted: float) -> None:
     made = compile_factors({"y": call("pow", field("close"), exponent)}, timeframe=60_000, fields=["close"])
     np.testing.assert_array_equal(Machine(made, 1).run(np.full((1, 1, 1), base), 0)[0, 0, 0], wanted)
+
+
+def test_two_sided_functions_at_their_edges() -> None:
+    a, b = [1.0, -1.0, 0.0, np.nan, np.inf, 2.0], [0.0, 0.0, 0.0, 1.0, 0.0, np.nan]
+    wanted = {
+        "div_inf": [np.inf, -np.inf, np.nan, np.nan, np.inf, np.nan], "nan_to": [1.0, -1.0, 0.0, 1.0, np.inf, 2.0],
+        "keep": [np.nan] * 6, "fmax": [1.0, 0.0, 0.0, 1.0, np.inf, 2.0], "fmin": [0.0, -1.0, 0.0, 1.0, 0.0, 2.0],
+    }  # fmt: skip
+    made = compile_factors({op: call(op, field("close"), field("open")) for op in wanted}, timeframe=60_000, fields=["close", "open"])
+    values = Machine(made, 1).run(np.stack([a, b], axis=1)[:, :, None], 0)
+    for i, (op, each) in enumerate(wanted.items()):
+        np.testing.assert_array_equal(values[:, i, 0], each, err_msg=op)
 
 
 def test_where_takes_only_the_branch_that_it_needs() -> None:
