@@ -177,7 +177,7 @@ def of_argument(text: str, stdin: IO[bytes]) -> Source:
         found = _decoded(stream.read(LARGEST + 1), str(file))
     if not found.strip():
         raise ConfigError(f"{file}: the file is empty.  Write one factor into it, as text or as a pandas function")
-    return Source(found.strip("\n"), name=str(file), code=file.suffix == ".py")
+    return Source(found.rstrip("\n"), name=str(file), code=file.suffix == ".py")
 
 
 def _decoded(raw: bytes, name: str) -> str:

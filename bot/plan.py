@@ -20,7 +20,7 @@ from feeds.times import Millis
 from strategies.decision import Thresholds
 from strategies.engine import Plan
 from strategies.errors import FactorError
-from strategies.factors import parse
+from strategies.factors.reading import read
 from strategies.signals import SLOW_FIELDS, Signal, Windows, built_in, from_factor
 from strategies.snapshot import TRAILING, Ageing
 
@@ -58,7 +58,8 @@ def _factors(config: Config, timeframe: Millis, metrics: Collection[str]) -> lis
     for name, text in strategy.factors.items():
         weight = strategy.weights.get(name, strategy.signals.factors)
         try:
-            node = parse(text, dialect=strategy.dialect, timeframe=timeframe, fields=fields)
+            dialect = strategy.dialects.get(name, strategy.dialect)
+            node = read(text, dialect=dialect, timeframe=timeframe, fields=fields).node
         except FactorError as error:
             error.add_note(f"in strategy.factors.{name} = {text!r}")
             raise

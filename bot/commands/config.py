@@ -48,14 +48,14 @@ def factor_problems(loaded: "Loaded") -> list[str]:
     """What is wrong with the factor texts. A word that nothing here knows may be a metric of a file, unless it is nearly one we know."""
     from bot.factor_text import vocabulary
     from strategies.errors import FactorError
-    from strategies.factors import parse
+    from strategies.factors.reading import read
 
     strategy = loaded.config.strategy
     fields, timeframe = vocabulary(()), int(loaded.config.exchange.timeframe)
     found: list[str] = []
     for name, text in strategy.factors.items():
         try:
-            parse(text, dialect=strategy.dialect, timeframe=timeframe, fields=fields)
+            read(text, dialect=strategy.dialects.get(name, strategy.dialect), timeframe=timeframe, fields=fields)
         except FactorError as error:
             if error.code != "unknown_name" or error.suggestion:
                 found += setting.refused(loaded, name, error).lines

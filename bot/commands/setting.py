@@ -49,9 +49,12 @@ def factor_of(error: "FactorError") -> str | None:
 def refused(loaded: "Loaded", name: str, error: "FactorError") -> "ConfigProblems":
     """The refusal of a factor text as a problem of its configuration."""
     text = loaded.config.strategy.factors[name]
-    at = error.column if error.line == 1 and "\n" not in text else 0
+    at = error.column if error.line == 1 and "\n" not in text and name not in loaded.sources else 0
+    place = ""
+    if error.line and not at:
+        place = f"{loaded.sources[name]}:{error.line}:{error.column} " if name in loaded.sources else f"in its line {error.line}, "
     hint = f"; {error.suggestion.rstrip('?.')}" if error.suggestion else ""
-    return loaded.refuse(f"strategy.factors.{name}", f"{error.message}{hint} ({error.code})", at=at)
+    return loaded.refuse(f"strategy.factors.{name}", f"{place}{error.message}{hint} ({error.code})", at=at)
 
 
 def store_path(loaded: "Loaded", named: Path | None) -> Path:

@@ -11,7 +11,10 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from bot.config import tables
 from bot.config.read import SHOWN, Problem, Reader, leaves, names_secret
@@ -28,9 +31,11 @@ __all__ = ["Config", "ConfigProblems", "Loaded", "Secret", "Secrets", "Span", "d
 ENVIRONMENT = "SLUICE__"
 DEEPEST = 32  # parts of a key
 LARGEST = 1 << 20  # bytes of a config file
+LARGEST_FACTOR = 1 << 16  # bytes of a file with one factor
 
 
 _PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_FACTOR_FILE = re.compile(r"[^\n\0]*[\w)~]\.(?:py|txt)")  # nothing that ends so is a factor
 _DEEP = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:{_PART}){{{DEEPEST}}}")
 
 
@@ -50,12 +55,14 @@ class Loaded(NamedTuple):
 
     origin  dotted setting -> "default", "FILE:LINE", "env" or "command line"
     file    where it was read from, None when built in; text  what stood in it
+    sources  factor -> the file that its text was read from
     """
 
     config: Config
     origin: Mapping[str, str]
     file: FilePath | None
     text: str
+    sources: Mapping[str, str] = MappingProxyType({})
 
     def refuse(self, setting: str, message: str, suggestion: str = "", at: int = 0) -> ConfigProblems:
         """A refusal that points at a setting, for what is only found out later, such as a factor text.
@@ -125,11 +132,12 @@ def load(path: FilePath | str | None = None, env: Mapping[str, str] | None = Non
     reader = Reader(Config)
     config: Config = reader.table(Config, document)
     refused = {dotted(p.path[:n]) for p in reader.problems for n in range(1, len(p.path) + 1)}
-    found = [*reader.problems, *misfits(config, refused)]
+    config, sources, unreadable = _factor_files(config, file.parent if source.text else FilePath())
+    found = [*reader.problems, *unreadable, *misfits(config, refused)]
     if found:
         found.sort(key=lambda problem: _order(problem, source, outside))
         raise ConfigProblems([_pointed(problem, source, outside) for problem in found[:SHOWN]], len(found))
-    return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text)
+    return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text, sources)
 
 
 def default_text(profile: str = "paper") -> str:
@@ -144,6 +152,32 @@ def schema() -> dict[str, Any]:
     from bot.config import docs
 
     return docs.schema()
+
+
+def _factor_files(config: Config, base: FilePath) -> tuple[Config, dict[str, str], list[Problem]]:
+    """The config with the text of each factor that names a file, factor -> file, and the files that cannot be read."""
+    texts, files, problems = dict(config.strategy.factors), {}, []
+    for name, value in config.strategy.factors.items():
+        if not _FACTOR_FILE.fullmatch(value):
+            continue
+        file = FilePath(value)
+        try:
+            file = base / file.expanduser()
+            with file.open("rb") as stream:
+                raw = stream.read(LARGEST_FACTOR + 1)
+            texts[name], files[name] = raw.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n"), str(file)
+            said = "" if len(raw) <= LARGEST_FACTOR else f"is larger than {LARGEST_FACTOR >> 10} KiB, which no factor is"
+        except OSError as error:
+            said = f"cannot be read: {(error.strerror or str(error)).lower()}"
+        except RuntimeError:
+            said = "is in the folder of a user whom this machine does not know"
+        except UnicodeDecodeError:
+            said = "is not UTF-8; save the file as UTF-8"
+        if said:
+            problems.append(Problem(("strategy", "factors", name), "value", f"the file {file} {said}"))
+    if not files:
+        return config, files, problems
+    return msgspec.structs.replace(config, strategy=msgspec.structs.replace(config.strategy, factors=texts)), files, problems
 
 
 def _text(file: FilePath) -> str:

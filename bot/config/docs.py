@@ -37,7 +37,9 @@ EXAMPLES = {
     "strategy.factors": (
         '# reversal = "-ts_zscore(close, 60)"',
         '# breakout = "where(volume > 2 * ts_mean(volume, 240), sign(returns), 0)"',
+        '# momentum = "momentum.py"  # def momentum(df): return df["close"].pct_change(20)',
     ),
+    "strategy.dialects": ('# reversal = "sluice"',),
     "strategy.weights": ("# reversal = 0.2",),
 }
 PROFILES: dict[str, dict[str, str]] = {

@@ -82,9 +82,10 @@ def _factor_names(config: Config) -> Iterator[Problem]:
     for name in config.strategy.factors:
         if name in SignalWeights.__struct_fields__:
             yield Problem(("strategy", "factors", name), "key", "is the name of a built-in signal", f"my_{name}")
-    for name in config.strategy.weights:
-        if name not in config.strategy.factors:
-            yield Problem(("strategy", "weights", name), "key", "no factor has this name", closest(name, config.strategy.factors))
+    for table in ("weights", "dialects"):
+        for name in getattr(config.strategy, table):
+            if name not in config.strategy.factors:
+                yield Problem(("strategy", table, name), "key", "no factor has this name", closest(name, config.strategy.factors))
 
 
 def _observations(config: Config) -> Iterator[Problem]:
@@ -133,7 +134,7 @@ RULES = (
     Rule(("risk.max_data_age", "exchange.timeframe"), _data_age),
     Rule(("strategy.exit_threshold", "strategy.entry_threshold"), _thresholds),
     Rule(("strategy.signals", "strategy.factors"), _something_to_say),
-    Rule(("strategy.factors", "strategy.weights"), _factor_names),
+    Rule(("strategy.factors", "strategy.weights", "strategy.dialects"), _factor_names),
     Rule(("strategy.windows.least_observations", "strategy.windows.observations"), _observations),
     Rule(
         ("trading.share", "risk.max_position_share", "account.cash", "risk.max_order_notional", "risk.max_order_share", "trading.sizing"),

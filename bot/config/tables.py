@@ -114,7 +114,10 @@ class Windows(msgspec.Struct, frozen=True, kw_only=True):
 class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     """From numbers to LONG, SHORT or HOLD."""
 
-    dialect: Annotated[Literal["sluice"], note("Language of the factor texts")] = "sluice"
+    dialect: Annotated[
+        Literal["auto", "sluice", "worldquant", "gtja", "qlib", "alphagen", "pandas"],
+        note("Language of the factor texts; auto: found out, and asked for where several fit and differ"),
+    ] = "auto"
     normalise: Annotated[
         Literal["absmax", "zscore", "rank"],
         note("How a factor becomes a signal: by its largest trailing value, tanh of its z-score, or its trailing rank"),
@@ -127,7 +130,14 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     min_confidence: Annotated[float, note("Confidence that an entry must pass", "fraction", least=0, below=1)] = 0.5
     signals: SignalWeights = SignalWeights()
     windows: Windows = Windows()
-    factors: Annotated[dict[str, Text], note('Factors to trade: name = "text"', keys=NAME)] = {}
+    factors: Annotated[
+        dict[str, Text],
+        note('Factors to trade: name = "text", or name = "FILE.py" or "FILE.txt" beside this file, with one factor', keys=NAME),
+    ] = {}
+    dialects: Annotated[
+        dict[str, Annotated[Literal["auto", "sluice", "worldquant", "gtja", "qlib", "alphagen", "pandas"], note("")]],
+        note("Languages of single factors: name = language", keys=NAME),
+    ] = {}
     weights: Annotated[
         dict[str, Annotated[float, note("", least=0, most=10)]], note("Weights of single factors: name = weight", keys=NAME)
     ] = {}

@@ -70,6 +70,8 @@ BROKEN = [
     Broken("[strategy]\nexit_threshold = 0.4\n", 2, 18, "end before it begins", "0.3"),
     Broken('[strategy.factors]\n"My Factor" = "close"\n', 2, 1, "no name", '"my_factor"'),
     Broken('[strategy.factors]\nmom = "close"\n[strategy.weights]\nmon = 0.2\n', 4, 1, "no factor has this name", '"mom"'),
+    Broken('[strategy.factors]\nmom = "close"\n[strategy.dialects]\nmon = "qlib"\n', 4, 1, "no factor has this name", '"mom"'),
+    Broken('[strategy.factors]\nmom = "close"\n[strategy.dialects]\nmom = "qlb"\n', 4, 7, "is not one of auto, sluice", '"qlib"'),
     Broken('[strategy]\nfactors = { mom = 5 }\n', 2, 19, "not text", '"5"'),
     Broken("[strategy.signals]\nprice_momentun = 0.3\n", 2, 1, "unknown key", '"price_momentum"'),
     Broken("strategy.windows.momentum = 0\n", 1, 29, "at least 1", "1"),
@@ -308,6 +310,39 @@ def test_a_later_refusal_points_into_the_value(tmp_path: Path) -> None:
     file.write_text('[strategy.factors]\nmom = "close - opne"\n')
     problem = load(file, env={}).refuse("strategy.factors.mom", "no field opne", '"open"', at=9).lines[0]
     assert problem.startswith(f"{file}:2:16  strategy.factors.mom: no field opne.")
+
+
+def test_a_factor_may_stand_in_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "alphas").mkdir()
+    (tmp_path / "alphas" / "mom.py").write_text("def mom(df):\r\n    return df['close'].pct_change(20)\n")
+    (tmp_path / "rev.txt").write_text("-ts_zscore(close, 60)\n")
+    file = tmp_path / "c.toml"
+    file.write_text('[strategy.factors]\nmom = "alphas/mom.py"\nrev = "rev.txt"\nlow = "low"\n[strategy.dialects]\nlow = "qlib"\n')
+    loaded = load(file, env={})
+    assert loaded.config.strategy.factors == {
+        "mom": "def mom(df):\n    return df['close'].pct_change(20)", "rev": "-ts_zscore(close, 60)", "low": "low",
+    }  # fmt: skip
+    assert loaded.sources == {"mom": str(tmp_path / "alphas/mom.py"), "rev": str(tmp_path / "rev.txt")}
+    assert loaded.config.strategy.dialects == {"low": "qlib"}
+
+
+def test_a_file_of_a_factor_that_cannot_be_read_is_refused_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_bytes(b"\xff")
+    (tmp_path / "c.txt").write_text("close" + " " * 70_000)
+    file = tmp_path / "c.toml"
+    file.write_text('[strategy.factors]\na = "a.py"\nb = "b.py"\nc = "c.txt"\nd = "~nobody_here/d.txt"\n')
+    with pytest.raises(ConfigProblems) as refused:
+        load(file, env={})
+    lines = refused.value.lines
+    assert [line.split("  ")[0] for line in lines] == [f"{file}:{n}:5" for n in (2, 3, 4, 5)]
+    assert "a.py cannot be read: no such file or directory" in lines[0]
+    assert "not UTF-8" in lines[1] and "larger than 64 KiB" in lines[2]
+
+
+def test_the_languages_of_the_configuration_are_those_that_are_read() -> None:
+    from strategies.factors.dialects import DIALECTS  # here: it loads the factor language
+
+    assert schema()["properties"]["strategy"]["properties"]["dialect"]["enum"] == ["auto", *DIALECTS, "pandas"]
 
 
 def test_every_profile_is_a_config_with_every_setting_in_it(tmp_path: Path) -> None:

@@ -66,6 +66,17 @@ def test_factor_texts_are_checked_with_the_configuration(capsys, tmp_path: Path)
     assert "future" in second
 
 
+def test_a_factor_of_a_file_is_refused_with_its_place_in_that_file(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "mom.py").write_text("def mom(df):\n    return df['close'].shift(-1)\n")
+    (tmp_path / "config.toml").write_text(
+        '[strategy.factors]\nfile = "mom.py"\nlines = """\na = close\na + delay(close, -1)"""\n[strategy.dialects]\nlines = \'sluice\'\n'
+    )
+    _, out, _ = run(capsys, "config", "check", "--json")
+    first, second = json.loads(out)["problems"]
+    assert first.startswith("config.toml:2:8  strategy.factors.file: mom.py:2:12 shift(-1) would use bars that have not closed")
+    assert second.startswith("config.toml:3:9  strategy.factors.lines: in its line 2, delay by -1 bars would read the future")
+
+
 def test_config_show_says_where_each_value_comes_from(capsys, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config.toml").write_text("[risk]\nmax_gross = 0.4\n")
     monkeypatch.setenv("SLUICE__RISK__MAX_LEVERAGE", "1.5")
