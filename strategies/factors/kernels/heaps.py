@@ -72,53 +72,39 @@ def column(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, s: int) 
         for k in range(w):
             places[k * width] = real(-1)
     low, high, back = int(sizes[0]), int(sizes[width]), w + 1
-    slot = t % w
+    slot, top = t % w, back * width
     for i in range(n):
         x = row(p, mem, A, t + i, width)[s] + 0.0  # no negative zero: it would make bits depend on the order of equals
         place = bits(places[slot * width])
-        if (x == x) & (place >= 0):
-            if place < low:
-                settle(keys, slots, places, width, 0, 1, low, place, x, slot)
-            else:
-                settle(keys, slots, places, width, back, -1, high, back - place, -x, slot)
-        elif x == x:
-            if low > 0 and x <= keys[0]:
-                low += 1
-                settle(keys, slots, places, width, 0, 1, low, low - 1, x, slot)
-            else:
-                high += 1
-                settle(keys, slots, places, width, back, -1, high, high - 1, -x, slot)
+        under = place < low if place >= 0 else (low > 0) & (x <= keys[0])
+        base, way, size = (0, 1, low) if under else (back, -1, high)
+        if x == x:
+            grown = size + int(place < 0)
+            hole = abs(place - base) if place >= 0 else size
+            settle(keys, slots, places, width, base, way, grown, hole, x if under else -x, slot)
+            low, high = (grown, high) if under else (low, grown)
         elif place >= 0:
             places[slot * width] = real(-1)
-            if place < low:
-                low -= 1
-                if place < low:
-                    settle(keys, slots, places, width, 0, 1, low, place, keys[low * width], bits(slots[low * width]))
-            else:
-                high -= 1
-                end = (back - high) * width
-                if place > back - high:
-                    settle(keys, slots, places, width, back, -1, high, back - place, keys[end], bits(slots[end]))
+            last = (base + way * (size - 1)) * width
+            low, high = (size - 1, high) if under else (low, size - 1)
+            if abs(place - base) < size - 1:
+                settle(keys, slots, places, width, base, way, size - 1, abs(place - base), keys[last], bits(slots[last]))
         share = quantile_at(q, low + high)
-        top = back * width
-        while low > share:
-            high += 1
-            settle(keys, slots, places, width, back, -1, high, high - 1, -keys[0], bits(slots[0]))
-            low -= 1
-            if low > 0:
-                settle(keys, slots, places, width, 0, 1, low, 0, keys[low * width], bits(slots[low * width]))
-        while low < share:
-            low += 1
-            settle(keys, slots, places, width, 0, 1, low, low - 1, -keys[top], bits(slots[top]))
-            high -= 1
-            if high > 0:
-                end = (back - high) * width
-                settle(keys, slots, places, width, back, -1, high, 0, keys[end], bits(slots[end]))
+        while low != share:  # one goes over to the other side
+            over = low > share
+            base, way, size, top_of = (0, 1, low, 0) if over else (back, -1, high, top)
+            key, which = -keys[top_of], bits(slots[top_of])
+            to, along, room = (back, -1, high) if over else (0, 1, low)
+            settle(keys, slots, places, width, to, along, room + 1, room, key, which)
+            low, high = (low - 1, high + 1) if over else (low + 1, high - 1)
+            last = (base + way * (size - 1)) * width
+            if size > 1:
+                settle(keys, slots, places, width, base, way, size - 1, 0, keys[last], bits(slots[last]))
         if low > 0 and high > 0 and keys[0] > -keys[top]:
-            down, came = -keys[top], bits(slots[top])
-            up, went = keys[0], bits(slots[0])
-            settle(keys, slots, places, width, 0, 1, low, 0, down, came)
-            settle(keys, slots, places, width, back, -1, high, 0, -up, went)
+            down, came, up, went = -keys[top], bits(slots[top]), -keys[0], bits(slots[0])
+            for side in range(2):
+                base, way, size = (0, 1, low) if side == 0 else (back, -1, high)
+                settle(keys, slots, places, width, base, way, size, 0, down if side == 0 else up, came if side == 0 else went)
         count = low + high
         r = NAN
         if (count > 0) & (float(count) >= least):

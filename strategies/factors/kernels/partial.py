@@ -34,13 +34,16 @@ def moments(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols
     w, deep = p[WINDOW], f[0] >= SKEW
     end = (w + 1) * width
     c = at(mem, p[STATE])
+    old = at(c, (w + 2) * width)
     begin(c, (5 if deep else 3) * (w + 2), w + 1, width)
     j = (t + p[PHASE]) % w
     for i in range(n):
-        x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
+        o = row(p, mem, OUT, t + i, width)
         if j == 0:
-            turn(p, mem, t + i, width, c, deep)
-        add(x, c, at(c, end), at(c, end), w, width, deep)
+            clear(c, 5 if deep else 3, w, width)
+        for k in range(w - 1 if j == 0 else 0, -1, -1):  # the suffixes of the block that has ended, where one has; then this bar
+            z, g = row(p, mem, A, t + i - (w - k if k > 0 else 0), width), at(c, k * width if k > 0 else end)
+            add(z, old if k > 0 else c, at(g, width if k > 0 else 0), g, w, width, deep)
         if deep:
             shapes(f, c, at(c, (j + 1) * width), w, width, o)
         else:
@@ -120,20 +123,15 @@ def shapes(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> No
 
 
 @inline
-def turn(p: Ints, mem: Floats, t: int, width: int, c: Floats, deep: bool) -> None:
-    """Begin a block at bar t: an empty prefix, and the suffixes of the block that has ended."""
-    w = p[WINDOW]
-    step = (w + 2) * width
-    for quantity in range(5 if deep else 3):
-        empty = at(c, quantity * step + w * width)
+def clear(c: Floats, quantities: int, w: int, width: int) -> None:
+    """Begin a block: an empty suffix, an empty prefix, no anchors."""
+    for quantity in range(quantities):
+        q = at(c, quantity * (w + 2) * width)
+        empty = at(q, w * width)
+        for s in range(width):
+            q[s] = 0.0
         for s in range(2 * width):  # the prefix follows
             empty[s] = 0.0
-    old = at(c, step)
-    for s in range(width):
-        c[s], old[s] = 0.0, 0.0
-    for k in range(w - 1, 0, -1):
-        g = at(c, k * width)
-        add(row(p, mem, A, t - w + k, width), old, at(g, width), g, w, width, deep)
 
 
 @inline
@@ -202,11 +200,15 @@ def together(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbol
     pc, px, py, pxx, pyy, pxy = at(c, end), at(sx, end), at(sy, end), at(sxx, end), at(syy, end), at(sxy, end)
     j = (t + p[PHASE]) % w
     for i in range(n):
-        x, y, o = row(p, mem, A, t + i, width), row(p, mem, B, t + i, width), row(p, mem, OUT, t + i, width)
+        o = row(p, mem, OUT, t + i, width)
         if j == 0:
-            turn_pairs(p, mem, t + i, width, c)
-        for s in range(width):
-            pair(x[s], y[s], pc, sxx, syy, pc, at(c, end), width, step, s)
+            clear(c, 6, w, width)
+        for k in range(w - 1 if j == 0 else 0, -1, -1):  # as above
+            age, g = w - k if k > 0 else 0, at(c, k * width if k > 0 else end)
+            x, y, h = row(p, mem, A, t + i - age, width), row(p, mem, B, t + i - age, width), at(g, width if k > 0 else 0)
+            kx, ky = (sx, sy) if k > 0 else (sxx, syy)
+            for s in range(width):
+                pair(x[s], y[s], kx, ky, h, g, step, s)
         q = (j + 1) * width
         h, hx, hy = at(c, q), at(sx, q), at(sy, q)
         hxx, hyy, hxy = at(sxx, q), at(syy, q), at(sxy, q)
@@ -231,7 +233,7 @@ def together(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbol
 
 
 @inline
-def pair(x: float, y: float, c: Floats, kx: Floats, ky: Floats, h: Floats, g: Floats, width: int, step: int, s: int) -> None:
+def pair(x: float, y: float, kx: Floats, ky: Floats, h: Floats, g: Floats, step: int, s: int) -> None:
     """Add one pair to the row h, giving the row g; kx and ky are the anchors, taken from the first pair that is known."""
     known = (x == x) & (y == y)
     first = known & (h[s] == 0.0)
@@ -244,25 +246,6 @@ def pair(x: float, y: float, c: Floats, kx: Floats, ky: Floats, h: Floats, g: Fl
     g[3 * step + s] = h[3 * step + s] + dx * dx
     g[4 * step + s] = h[4 * step + s] + dy * dy
     g[5 * step + s] = h[5 * step + s] + dx * dy
-
-
-@inline
-def turn_pairs(p: Ints, mem: Floats, t: int, width: int, c: Floats) -> None:
-    """`turn`, of pairs."""
-    w = p[WINDOW]
-    step = (w + 2) * width
-    sx, sy, sxx, syy = at(c, step), at(c, 2 * step), at(c, 3 * step), at(c, 4 * step)
-    for quantity in range(6):
-        empty = at(c, quantity * step + w * width)
-        for s in range(2 * width):
-            empty[s] = 0.0
-    for s in range(width):
-        sx[s], sy[s], sxx[s], syy[s] = 0.0, 0.0, 0.0, 0.0
-    for k in range(w - 1, 0, -1):
-        zx, zy = row(p, mem, A, t - w + k, width), row(p, mem, B, t - w + k, width)
-        g = at(c, k * width)
-        for s in range(width):
-            pair(zx[s], zy[s], c, sx, sy, at(g, width), g, width, step, s)
 
 
 @kernel

@@ -139,7 +139,8 @@ def test_moments_stay_exact_over_long_windows_of_high_prices() -> None:
     ("op", "exact", "low", "high"),
     [
         ("log", np.log, 1e-300, 1e300), ("log1p", np.log1p, -0.999999, 10.0), ("exp", np.exp, -700.0, 700.0),
-        ("tanh", np.tanh, -20.0, 20.0), ("sin", np.sin, -1e9, 1e9), ("cos", np.cos, -1e9, 1e9), ("sin", np.sin, -10.0, 10.0), ("cos", np.cos, -10.0, 10.0),
+        ("tanh", np.tanh, -20.0, 20.0), ("sin", np.sin, -1e9, 1e9), ("cos", np.cos, -1e9, 1e9),
+        ("sin", np.sin, -10.0, 10.0), ("cos", np.cos, -10.0, 10.0),
         ("arctan", np.arctan, -5.0, 5.0), ("arctan", np.arctan, -1e300, 1e300),
     ],
 )  # fmt: skip
