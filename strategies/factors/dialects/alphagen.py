@@ -2,10 +2,10 @@
 
 `20d` is twenty days, as many bars as those have; a plain 20 is bars. What differs from names that sound alike: `Rank(x, n)` is over
 time and *descending* (the largest has the least), `Rank(x)` and `CSRank(x)` are across symbols, here in (0, 1] with ties averaged; `WMA`
-weighs from 0, so that the oldest value of its window is out; `EMA` is over the window alone, weights (1 - 2 / (n + 1)) to the age;
-`Med` of an even number is the lower of the two; `Skew` is not corrected for bias, nor is the fourth moment in `Kurt`;
-`TsPctChange(x, n)` compares the ends of the window, n - 1 bars apart. `Div` by 0 and `Log` at 0 are NaN, and `Corr` of a constant is
-NaN, where AlphaGen has 0.
+weighs from 0, so that the oldest value of its window need only be known; `EMA` is over the window alone, with weights
+(1 - 2 / (n + 1)) to the age; `Med` of an even number is the lower of the two; `Skew` is not corrected for bias, nor is the fourth
+moment in `Kurt`; `TsPctChange(x, n)` compares the ends of the window, n - 1 bars apart. `Div` by 0 and `Log` at 0 are NaN, and `Corr`
+of a constant is NaN, where AlphaGen has 0.
 """
 
 from strategies.factors.dialects.dialect import Dialect, Table, define
@@ -47,7 +47,7 @@ _WINDOWS = """
     mad(x, n) = ts_mad(x, n)
     rank(x, n) = ts_rank(-x, n)
     delta(x, n) = delta(x, n)
-    wma(x, n) = decay_linear(x, n - 1)
+    wma(x, n) = decay_linear(x, n - 1) + 0 * delay(x, n - 1)
     ema(x, n) = decay_exp(x, n, 1 - 2 / (1 + n))
     cov(x, y, n) = ts_cov(x, y, n)
     corr(x, y, n) = ts_corr(x, y, n)
