@@ -41,10 +41,10 @@ class Panel:
     """Symbols over time. A symbol that lacks a column, or a bar, has NaN there.
 
     times   int64[n] every ts_ms that occurs, ascending;  numbers  the absolute bar number of each
-    fields  every column that some symbol has;  notes  for people: how the files were understood
+    fields  every column that some symbol has;  files  where they come from;  notes  for people: what a reader would want to know
     """
 
-    def __init__(self, timeframe: int, parts: dict[str, list[Part]], notes: Sequence[str] = ()) -> None:
+    def __init__(self, timeframe: int, parts: dict[str, list[Part]]) -> None:
         self.timeframe = timeframe
         self.symbols = tuple(parts)
         self._parts = list(parts.values())
@@ -53,7 +53,8 @@ class Panel:
         self.times: Ints = np.unique(np.concatenate([part.ts for each in self._parts for part in each]))
         self.numbers: Ints = self.times // timeframe
         self.fields = tuple(dict.fromkeys(name for each in self._parts for part in each for name in part.columns))
-        self.notes = [*notes, *self._missing()]
+        self.files = tuple(dict.fromkeys(part.table.path for each in self._parts for part in each))
+        self.notes = self._missing()
 
     @property
     def bars(self) -> int:

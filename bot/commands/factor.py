@@ -148,9 +148,9 @@ def _say_line(document: "Document") -> None:
 def _shown(document: "Document") -> Iterator[tuple[str, str]]:
     """The document for people."""
     from feeds.bars import COLUMNS
-    from feeds.times import span, span_text
+    from feeds.times import span
 
-    lasting = span_text(document["warm_up"] * span(document["timeframe"])) if document["warm_up"] else "none"
+    lasting = _lasting(document["warm_up"] * span(document["timeframe"]))
     yield "says", document["description"]
     yield "canonical", document["canonical"]
     yield "dialect", document["dialect"]
@@ -167,6 +167,17 @@ def _shown(document: "Document") -> Iterator[tuple[str, str]]:
     yield "key", document["key"]
     for warning in document["warnings"]:
         yield "warning", warning
+
+
+def _lasting(duration: int) -> str:
+    """`4d 23h`"""
+    from feeds.times import DAY, HOUR, MINUTE, SECOND
+
+    parts = []
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
+        count, duration = divmod(duration, size)
+        parts += [f"{count}{unit}"] if count else []
+    return " ".join(parts)
 
 
 EVAL = (
@@ -219,6 +230,7 @@ def evaluate(
         node, _ = factor_text.read_over(source, setting)
     except FactorError as error:
         return _refuse(error, source, out)
+    _spare(panel, [output])
     _say_vwap([(source, node)], panel)
     with progress("evaluating", "bars") as say:
         (result,) = run(panel, [Job("factor", node, output)], span, say)
@@ -234,6 +246,14 @@ def _panel(data: tuple[str, ...], symbols: tuple[str, ...], timeframe: int | Non
     for note in panel.notes:
         Out().note(note)
     return panel
+
+
+def _spare(panel: "Panel", files: list[Path]) -> None:
+    """Refuse to write over the data."""
+    data = {path.resolve() for path in panel.files}
+    for file in files:
+        if file.resolve() in data:
+            raise ConfigError(f"{file} is one of the data files and stays as it is.  Name another place: -o OUT")
 
 
 def _say_vwap(read: "list[tuple[Source, Node]]", panel: "Panel") -> None:
@@ -270,6 +290,7 @@ def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, f
             read.append((source, node))
             jobs.append(Job(name, node, folder / name))
             answers.append(None)
+    _spare(panel, [job.file for job in jobs])
     _say_vwap(read, panel)
     folder.mkdir(parents=True, exist_ok=True)
     said = iter(answers)
