@@ -75,11 +75,11 @@ def _walk(seed: int, holes: bool) -> pd.DataFrame:
 
 
 def _flat(seed: int) -> pd.DataFrame:
-    """Prices on a tick of 0.5 with stretches where nothing trades."""
+    """Prices on a tick of a sixteenth with stretches where nothing trades."""
     table = _walk(seed, holes=False)
     prices = ["open", "high", "low", "close"]
-    table[prices] = (table[prices] * 2).round() / 2
-    for start, length in ((60, 25), (300, 60)):
+    table[prices] = (table[prices] * 16).round() / 16
+    for start, length in ((60, 25), (300, 45)):
         table.iloc[start : start + length, [table.columns.get_loc(p) for p in prices]] = table["close"].iloc[start - 1]
         table.iloc[start : start + length, table.columns.get_loc("volume")] = 0.0
     table["volume"] = table["volume"].round()

@@ -1,6 +1,6 @@
 """Records what libraries give for the functions that call them: `python -m tests.corpus.record`, wherever one is installed.
 
-TA-Lib and pandas-ta (as pandas-ta-classic, which goes on with it) each in an environment of its own: where both are, pandas-ta calls TA-Lib.
+TA-Lib and pandas-ta (as pandas-ta-classic, which goes on with it) each in its own environment: where both are, pandas-ta calls TA-Lib.
 """
 
 import importlib.util

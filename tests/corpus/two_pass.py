@@ -21,7 +21,8 @@ def two_pass() -> Iterator[None]:
     try:
         for name in PATCHED:
             setattr(Rolling, name, _paired(name) if name in {"cov", "corr"} else _single(name))
-        yield
+        with np.errstate(all="ignore"):
+            yield
     finally:
         for name, method in before.items():
             setattr(Rolling, name, method)
