@@ -48,11 +48,12 @@ def standing(s: Series, clock: Node) -> Series:
 
 def result(node: Node, *parts: Series, kind: Kind = Kind.FLOAT, low: int = 0, known: bool | None = None, inf: bool | None = None) -> Series:
     """A series made of others: infinite, known, full and gappy as they are."""
+    sure = all(p.known for p in parts) and not any(p.inf for p in parts) if known is None else known
     return Series(
         node, kind, low=low,
         inf=any(p.inf for p in parts) if inf is None else inf,
-        known=all(p.known for p in parts) and not any(p.inf for p in parts) if known is None else known,
-        full=any(p.full for p in parts), dropped=any(p.dropped for p in parts),
+        known=sure,
+        full=any(p.full for p in parts) and not sure, dropped=any(p.dropped for p in parts),
         array=bool(parts) and all(p.array or constant(p) for p in parts),
     )  # fmt: skip
 
@@ -155,7 +156,18 @@ def _of_booleans(op: str, a: Series, b: Series) -> Series:
 def negative(a: Series) -> Series:
     if a.kind in (Kind.BOOL, Kind.TWOS):
         raise BadSyntax("a boolean has no negative", suggestion="use ~")
-    return result(call("neg", a.node), a, kind=Kind.INT if a.kind in (Kind.INT, Kind.BIT) else Kind.FLOAT)
+    kind = Kind.INT if a.kind in (Kind.INT, Kind.BIT) else Kind.FLOAT
+    return result(call("neg", a.node), a, kind=kind, low=int(_not_above(a.node)))
+
+
+def _not_above(x: Node) -> bool:
+    """where(0 > x, x, 0) and min(x, 0) are not above zero."""
+    if x.op == "min":
+        return x.args[1].op == CONST and x.args[1].params[0] <= 0
+    if x.op != "where" or x.args[2].op != CONST or not x.args[2].params[0] <= 0:
+        return False
+    test = x.args[0].args[0] if x.args[0].op == "nan_to" else x.args[0]
+    return test.op in ("gt", "ge") and test.args[1] is x.args[1] and test.args[0].op == CONST and test.args[0].params[0] <= 0
 
 
 def compare(op: str, a: Series, b: Series) -> Series:
@@ -240,9 +252,20 @@ def choose(condition: Series, yes: Series, no: Series) -> Series:
     if _nothing(yes):
         node = call("keep", no.node, call("not", condition.node))
         return result(node, condition, no, kind=Kind.FLOAT, low=no.low, known=False, inf=inf)
-    if yes.node is no.node:
-        return result(yes.node, condition, yes, no, kind=kind, low=low, known=known, inf=inf)
-    return result(call("where", condition.node, yes.node, no.node), condition, yes, no, kind=kind, low=low, known=known, inf=inf)
+    node = yes.node if yes.node is no.node else call("where", condition.node, yes.node, no.node)
+    low = low or _side(condition.node, yes, no)
+    return result(node, condition, yes, no, kind=kind, low=low, known=known, inf=inf).copy(full=yes.full and no.full)
+
+
+def _side(condition: Node, yes: Series, no: Series) -> int:
+    """where(x > 0, x, 0) is not below zero, nor is where(x < 0, -x, 0)."""
+    test = condition.args[0] if condition.op == "nan_to" else condition
+    if test.op not in ("gt", "ge") or not no.low:
+        return 0
+    over, under = test.args
+    rising = over is yes.node and under.op == CONST and under.params[0] >= 0
+    falling = over.op == CONST and over.params[0] <= 0 and yes.node.op == "neg" and yes.node.args[0] is under
+    return int(rising or falling)
 
 
 def filled(a: Series, value: Series) -> Series:

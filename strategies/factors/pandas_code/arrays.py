@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code import ahead, algebra, weights
 from strategies.factors.pandas_code.operands import describe, items, operate
 from strategies.factors.pandas_code.values import (
     Frame,
     Given,
     Index,
+    Items,
     Kind,
     Rows,
     Series,
@@ -50,6 +51,8 @@ def _filled(value: float | None) -> Rule:
             return _constant(fill)
         if isinstance(shape, Window):
             return Vector((float(fill),) * shape.n)
+        if isinstance(shape, Items):
+            return Vector((float(fill),) * len(shape.items))
         if isinstance(shape, Vector):
             return Vector((float(fill),) * len(shape.items))
         n = whole(shape, "the length of an array")
@@ -111,7 +114,7 @@ def array_of(x: Value) -> Value:
     """np.array(x)."""
     if isinstance(x, Series):
         return x.copy(array=True, dropped=x.dropped)
-    if isinstance(x, Vector | Window | Frame):
+    if isinstance(x, Vector | Window | Items | Frame):
         return x
     if isinstance(x, list | tuple):
         if all(is_number(v) for v in x):
@@ -259,27 +262,22 @@ def _convolve(reader: "Reader", given: Given) -> Value:
     a, kernel, mode = given.need("a"), given.need("v"), given.take("mode", "full")
     if isinstance(a, Series) and isinstance(kernel, Vector) and mode == "valid":
         n = len(kernel.items)
-        return Short(weighted(reader, a, kernel.items), n - 1)
+        return Short(weights.dot(a, tuple(reversed(kernel.items))), n - 1)
     if isinstance(a, Series):
         ahead.refuse(f"np.convolve in mode {mode!r}", "use mode='valid' or rolling(n).apply with weights")
     raise BadSyntax("np.convolve is understood of a column and constant weights")
 
 
-def weighted(reader: "Reader", x: Series, weights: tuple[float, ...]) -> Series:
-    """weights[0] x + weights[1] x one bar ago + ..., as a running mean where all are equal."""
+def _flip(reader: "Reader", given: Given) -> Value:
     from strategies.factors.pandas_code import reductions
 
-    return reductions.dot(reader, x, tuple(reversed(weights)))
-
-
-def _flip(reader: "Reader", given: Given) -> Value:
     x = given.need("m")
     if isinstance(x, Vector):
         return Vector(x.items[::-1])
     if isinstance(x, list):
         return x[::-1]
     if isinstance(x, Window):
-        return Window(x.of, x.n, x.back, x.pandas, not x.reversed)
+        return reductions.item(reader, x, slice(None, None, -1))
     ahead.refuse("a reversed column", "keep the order of time")
 
 

@@ -13,7 +13,9 @@ from strategies.factors.pandas_code.values import (
     Function,
     Given,
     Index,
+    Items,
     Module,
+    Partial,
     Rows,
     Series,
     Value,
@@ -46,7 +48,7 @@ def _extreme(largest: bool) -> Rule:
         if len(parts) == 1:
             if isinstance(parts[0], Series | Frame):
                 return Whole("the largest of a column" if largest else "the smallest of a column", "use rolling(n)")
-            if isinstance(parts[0], Window):
+            if isinstance(parts[0], Window | Items):
                 from strategies.factors.pandas_code import reductions
 
                 return reductions.method(reader, parts[0], "max" if largest else "min", Given("max", [], {}))
@@ -80,7 +82,7 @@ def _sum(reader: "Reader", given: Given) -> Value:
     given.done()
     if isinstance(over, Series | Frame):
         return Whole("the sum of a column", "use rolling(n).sum()")
-    if isinstance(over, Window):
+    if isinstance(over, Window | Items):
         from strategies.factors.pandas_code import reductions
 
         return reductions.method(reader, over, "sum", Given("sum", [], {}))
@@ -96,6 +98,8 @@ def _len(reader: "Reader", given: Given) -> Value:
             return Rows()
         case Window():
             return over.n
+        case Items():
+            return len(over.items)
         case Columns():
             return len(over.names())
         case Vector():
@@ -292,7 +296,6 @@ BUILTINS: Mapping[str, Rule] = {
 
 
 def _partial(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code.values import Partial
 
     return Partial(given.need("func"), tuple(given.args), dict(given.named))
 

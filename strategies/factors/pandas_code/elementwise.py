@@ -8,7 +8,7 @@ from strategies.errors import BadConstant, BadSyntax
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import algebra, numbers
 from strategies.factors.pandas_code.operands import describe
-from strategies.factors.pandas_code.values import Frame, Given, Series, Value, Vector, Whole, Window, is_number
+from strategies.factors.pandas_code.values import Frame, Given, Items, Series, Value, Vector, Whole, Window, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -33,7 +33,7 @@ def over(reader: "Reader", x: Value, one: Callable[[Series], Series], number: Ca
             return one(x)
         case Frame():
             return Frame({name: one(column) for name, column in x.columns.items()})
-        case Window():
+        case Window() | Items():
             from strategies.factors.pandas_code import reductions
 
             return reductions.mapped(x, one)

@@ -12,6 +12,7 @@ from strategies.factors.pandas_code.values import (
     Class,
     Frame,
     Function,
+    Given,
     Instance,
     Kind,
     Method,
@@ -21,7 +22,7 @@ from strategies.factors.pandas_code.values import (
     Value,
     Whole,
     is_number,
-)
+)  # fmt: skip
 
 _NAMED = re.compile(r"factor|alpha|signal|compute|calc|generate|indicator|feature|strategy|transform|predict|score|run|main", re.IGNORECASE)
 _RESULTS = ("factor", "alpha", "signal", "result", "factor_value", "factor_values", "output", "score", "indicator", "feature")
@@ -113,7 +114,6 @@ def _chosen(functions: list[ast.FunctionDef], body: list[ast.stmt]) -> ast.Funct
 def _method(reader: Reader, owner: Value) -> Function:
     """The method that computes, of a class made without arguments."""
     assert isinstance(owner, Class)
-    from strategies.factors.pandas_code.values import Given
 
     made = expressions.instance(reader, owner, Given(owner.tree.name, [], {}))
     trees = list(made.methods.values())

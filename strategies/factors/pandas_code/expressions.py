@@ -260,6 +260,8 @@ def attribute(reader: "Reader", owner: Value, name: str) -> Value:
                 static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in tree.decorator_list)
                 return Function(name, tree.args, tree.body, owner.scope, owner, not static)
             raise UnknownName(f"the object has no {name!r}", suggestion=nearest(name, [*owner.attributes, *owner.methods]))
+        case Method(of=Frame(), name="ta"):
+            return Method(owner, name)
         case Whole():
             return owner if name in ("values", "empty", "size", "slope", "T") else Method(owner, name)
         case Class():
@@ -323,6 +325,10 @@ def call(reader: "Reader", called: Value, args: list[Value], named: Mapping[str,
             return _function(reader, called, args, named)
         case Module(path=path):
             return modules.call(reader, path, args, dict(named))
+        case Method(of=Method(of=Frame() as frame, name="ta"), name=name):
+            from strategies.factors.pandas_code import indicators
+
+            return indicators.accessor(reader, frame, name, args, dict(named))
         case Method(of=of, name=name):
             return methods.call(reader, of, Given(f".{name}()", args, dict(named)), name)
         case Class():

@@ -8,7 +8,9 @@ from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import nearest
 from strategies.factors.pandas_code import ahead, algebra, choosing, frames, python_methods, windows
+from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
+from strategies.factors.pandas_code.reductions import Product
 from strategies.factors.pandas_code.values import (
     Columns,
     Ewm,
@@ -16,7 +18,9 @@ from strategies.factors.pandas_code.values import (
     Frame,
     Given,
     Index,
+    Items,
     Kind,
+    Last,
     Module,
     Rolling,
     Series,
@@ -53,7 +57,9 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             return windows.expanded(reader, of, name, given)
         case Ewm():
             return windows.weighted(reader, of, name, given)
-        case Window():
+        case Argsort() if name == "argsort":
+            return of.ranks()
+        case Window() | Items() | Product():
             from strategies.factors.pandas_code import reductions
 
             return reductions.method(reader, of, name, given)
@@ -63,6 +69,10 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             return Whole(of.what, of.how, of.guard)
         case str() | list() | dict() | tuple() | Vector() | Columns() | int() | float():
             return python_methods.call(reader, of, given, name)
+        case Last() if name in ("astype", "to_numpy", "tolist"):
+            return of
+        case Last() if name in ("item", "squeeze"):
+            return of.value
         case frames.Grouped():
             return frames.grouped(reader, of, given, name)
         case _:

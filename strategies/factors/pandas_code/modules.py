@@ -8,18 +8,9 @@ from strategies.errors import BadConstant, BadSyntax, UnknownName
 from strategies.factors.graph import nearest
 from strategies.factors.pandas_code import ahead, algebra, builtin
 from strategies.factors.pandas_code.elementwise import EACH, over
+from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
-from strategies.factors.pandas_code.values import (
-    Frame,
-    Given,
-    Module,
-    Series,
-    Value,
-    Vector,
-    Whole,
-    Window,
-    is_number,
-)  # fmt: skip
+from strategies.factors.pandas_code.values import Frame, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -49,17 +40,26 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
     rule = table.get(rest)
     if rule is not None:
         return rule(reader, given)
-    if name in _METHODS and first in ("numpy", "pandas") and args and isinstance(args[0], Series | Frame | Window | Whole | Vector):
+    if (
+        name in _METHODS
+        and first in ("numpy", "pandas")
+        and args
+        and isinstance(args[0], Series | Frame | Window | Items | Argsort | Whole | Vector)
+    ):
         from strategies.factors.pandas_code import methods
 
         named.pop("out", None)
+        if _METHODS[name] in ("std", "var") and not isinstance(args[0], Series | Frame):
+            named.setdefault("ddof", 0)
         return methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])
+    if name in _METHODS and first == "numpy" and args and isinstance(args[0], list | tuple):
+        return _of_list(reader, name, args[0], named)
     if name in ahead.CALLS and (first != "numpy" or any(isinstance(a, Series | Window | Frame) for a in args)):
         ahead.refuse(given.name, ahead.CALLS[name])
     if first == "scipy":
-        from strategies.factors.pandas_code import statistics
+        from strategies.factors.pandas_code import fits
 
-        return statistics.call(reader, rest, given)
+        return fits.scipy(reader, rest, given)
     raise UnknownName(f"{given.name} is not understood here", suggestion=nearest(name, [k.rpartition(".")[2] for k in table]))
 
 
@@ -71,6 +71,19 @@ _METHODS = {
      "amin": "min", "percentile": "percentile", "nanpercentile": "percentile", "average": "average", "product": "prod", "nanquantile": "quantile",
      "argsort": "argsort", "sort": "sort_values", "unique": "unique", "corrcoef": "corrcoef", "dot": "dot", "cov": "cov",
      "polyfit": "polyfit", "searchsorted": "searchsorted"}  # fmt: skip
+
+
+def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...], named: dict[str, Value]) -> Value:
+    """np.mean([a, b, c], axis=0): across columns, or of numbers."""
+    from strategies.factors.pandas_code import frames, methods
+
+    if all(is_number(p) for p in parts):
+        numbers_ = Vector(tuple(float(p) for p in parts))
+        return methods.call(reader, numbers_, Given(name, [], {k: v for k, v in named.items() if k != "axis"}), _METHODS[name])
+    columns = [algebra.as_series(p) for p in parts if isinstance(p, Series) or is_number(p)]
+    if len(columns) != len(parts) or named.pop("axis", None) not in (0, None if reader.elementwise else 0):
+        raise BadSyntax(f"np.{name} of a list of columns goes with axis=0")
+    return frames.measure(columns, _METHODS[name], name.startswith("nan"), 0)
 
 
 # -- of two
@@ -256,11 +269,11 @@ _TWO: dict[str, Rule] = {
 
 
 def _tables() -> dict[str, Mapping[str, Rule]]:
-    from strategies.factors.pandas_code import arrays, tables
+    from strategies.factors.pandas_code import arrays, fits, tables
 
     math_functions = {k: v for k, v in EACH.items()} | {"pow": _power, "fabs": EACH["abs"], "radians": EACH["deg2rad"]}
     return {
-        "numpy": {**EACH, **_TWO, **arrays.NUMPY}, "math": math_functions, "pandas": tables.PANDAS, "builtins": builtin.BUILTINS,
+        "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": math_functions, "pandas": tables.PANDAS, "builtins": builtin.BUILTINS,
         "functools": builtin.FUNCTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ from strategies.factors.pandas_code.values import (
     Columns,
     Frame,
     Index,
+    Items,
     Rows,
     Series,
     Short,
@@ -52,10 +53,14 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     for side in (a, b):
         if isinstance(side, Whole):
             side.refuse()
-    if isinstance(a, Window) or isinstance(b, Window) or name == "dot":
+    if isinstance(a, Window | Items) or isinstance(b, Window | Items) or name == "dot":
         from strategies.factors.pandas_code import reductions
 
         return reductions.operate(reader, name, a, b)
+    if (isinstance(a, Series) and isinstance(b, Vector)) or (isinstance(a, Vector) and isinstance(b, Series)):
+        if reader.elementwise:
+            vector = a if isinstance(a, Vector) else b
+            return operate(reader, name, *(Items([algebra.as_series(v) for v in vector.items]) if s is vector else s for s in (a, b)))
     if isinstance(a, Frame) or isinstance(b, Frame):
         return across(a, b, lambda x, y: operate(reader, name, x, y))
     if isinstance(a, Short) or isinstance(b, Short):
@@ -178,7 +183,7 @@ def unary(op: ast.unaryop, a: Value) -> Value:
         a.refuse()
     if isinstance(a, Frame):
         return Frame({name: unary(op, column) for name, column in a.columns.items()})
-    if isinstance(a, Window):
+    if isinstance(a, Window | Items):
         from strategies.factors.pandas_code import reductions
 
         return reductions.unary(op, a)
@@ -214,7 +219,7 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
             if side.guard:
                 return Whole(side.what, side.how, guard=True)
             side.refuse()
-    if isinstance(a, Window) or isinstance(b, Window):
+    if isinstance(a, Window | Items) or isinstance(b, Window | Items):
         from strategies.factors.pandas_code import reductions
 
         return reductions.compare(reader, name, a, b)

@@ -10,17 +10,7 @@ from strategies.errors import BadSyntax, FactorError, TooBig, UnknownName, Wrong
 from strategies.factors.dialects import Setting, resolve
 from strategies.factors.graph import Node, field, nearest
 from strategies.factors.pandas_code import ahead, algebra
-from strategies.factors.pandas_code.values import (
-    Class,
-    Frame,
-    Function,
-    Module,
-    Scope,
-    Series,
-    Value,
-    Whole,
-    is_number,
-)  # fmt: skip
+from strategies.factors.pandas_code.values import Class, Frame, Function, Module, Scope, Series, Value, Whole, is_number
 
 MOST_STEPS = 20_000
 DEEPEST_CALL = 12
@@ -322,10 +312,10 @@ def _import_from(reader: Reader, tree: ast.ImportFrom, scope: Scope) -> None:
 
 
 def _module(name: str) -> str:
+    """An unknown module may be imported; what is called of it is refused."""
     first, _, rest = name.partition(".")
-    if first not in MODULES:
-        raise UnknownName(f"the module {name!r} is not known here", suggestion=nearest(first, MODULES))
-    return f"{MODULES[first]}.{rest}" if rest else MODULES[first]
+    known = MODULES.get(first, f"unknown:{first}")
+    return f"{known}.{rest}" if rest else known
 
 
 def _raise(reader: Reader, tree: ast.Raise, scope: Scope) -> None:

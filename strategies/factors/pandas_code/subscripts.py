@@ -14,10 +14,13 @@ from strategies.factors.pandas_code.values import (
     Expanding,
     Frame,
     Index,
+    Items,
     Kind,
+    Last,
     Located,
     Method,
     Module,
+    Record,
     Rolling,
     Rows,
     Series,
@@ -44,12 +47,20 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
             return _of_series(reader, owner, key)
         case Located():
             return _located(reader, owner, key)
-        case Window():
+        case Window() | Items():
             from strategies.factors.pandas_code import reductions
 
             return reductions.item(reader, owner, key)
         case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
             return owner.replaced(_of_frame(reader, frame, key))
+        case Last():
+            if key in (-1, slice(-1, None, None)):
+                return owner.value
+            raise BadSyntax("only the newest rank of a window is understood", suggestion="x.rank(pct=True).iloc[-1]")
+        case Record() if isinstance(key, int) and -len(owner.parts) <= key < len(owner.parts):
+            return list(owner.parts.values())[key]
+        case list() if isinstance(key, tuple) and len(key) == 2 and all(isinstance(k, int) for k in key):
+            return _of_python(_of_python(owner, key[0]), key[1])
         case dict() | list() | tuple() | str() | Vector() | Columns():
             return _of_python(owner, key)
         case Whole():
@@ -159,7 +170,7 @@ def _from_end(key: Value) -> bool:
 
 def _located(reader: "Reader", at: Located, key: Value) -> Value:
     of = at.of
-    if isinstance(of, Window):
+    if isinstance(of, Window | Items | Last | Vector):
         return get(reader, of, key)
     if isinstance(of, Frame) and isinstance(key, tuple) and len(key) == 2:
         rows, wanted = key
@@ -220,6 +231,12 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
                 return 1
             if name == "dtype":
                 return owner.kind.value
+        case Record():
+            if name in owner.parts:
+                return owner.parts[name]
+        case Items():
+            if name in ("size", "shape"):
+                return len(owner.items)
         case Window():
             if name == "size":
                 return owner.n
@@ -234,7 +251,7 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
                 return owner
         case Index():
             return Index() if name in ("values", "index") else Method(owner, name)
-    if isinstance(owner, Frame | Series | Window):
+    if isinstance(owner, Frame | Series | Window | Items | Last | Vector):
         if name in PLACES:
             return Located(owner, name)
         if name == "index":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from strategies.errors import BadSyntax
 from strategies.factors.pandas_code import ahead, algebra
 from strategies.factors.pandas_code.operands import describe, items
-from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Series, Short, Value, Vector, Whole, is_number
+from strategies.factors.pandas_code.values import Frame, Given, Index, Items, Kind, Series, Short, Value, Vector, Whole, Window, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -23,14 +23,12 @@ def _series(reader: "Reader", given: Given) -> Value:
         data.refuse()
     if isinstance(data, dict):
         raise BadSyntax("a column is not made of a dict")
-    from strategies.factors.pandas_code.values import Window
-
     if isinstance(data, Window):
-        return Window(data.of, data.n, data.back, True, data.reversed)
+        return data.copy(raw=False)
+    if isinstance(data, Items):
+        return Items(data.items, raw=False)
     if isinstance(data, Short):
-        if isinstance(index, Cut) or index is None:
-            return data
-        raise BadSyntax("the values are fewer than the bars")
+        raise BadSyntax("the values are fewer than the bars", suggestion="use diff() or shift(n) on the column")
     if isinstance(data, Vector | list | tuple):
         if index is not None and not isinstance(index, Index):
             return Vector(tuple(float(v) for v in items(data)))
@@ -41,10 +39,6 @@ def _series(reader: "Reader", given: Given) -> Value:
         raise BadSyntax(f"a column is not made of {describe(data)}")
     made = algebra.as_series(math.nan if data is None else data)
     return made.copy(array=False, name=str(name) if name else "", kind=made.kind)
-
-
-class Cut:
-    """Never made: an index less its first values."""
 
 
 def _frame(reader: "Reader", given: Given) -> Value:

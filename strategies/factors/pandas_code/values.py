@@ -104,13 +104,51 @@ class Ewm:
 
 @dataclass(slots=True)
 class Window:
-    """The last `n` values of a series, seen from each bar. `back`: how many bars ago it ends; `centred`: less its mean."""
+    """The last `n` values of a series as a vector, oldest first: weights x factor x (of - centre) ** power, or its size.
+
+    raw    a numpy array rather than a pandas Series; known: how many values must be known (all of them, but for min_periods)
+    """
 
     of: Series
     n: int
-    back: int = 0
-    pandas: bool = False
-    reversed: bool = False
+    known: int
+    raw: bool = True
+    centre: Series | None = None
+    power: int = 1
+    absolute: bool = False
+    factor: Series | None = None
+    weights: tuple[float, ...] | None = None
+
+    def copy(self, **changes: Any) -> "Window":
+        parts = {name: getattr(self, name) for name in self.__slots__}
+        return Window(**{**parts, **changes})
+
+    @property
+    def plain(self) -> bool:
+        """Nothing but the values themselves."""
+        return self.centre is None and self.power == 1 and not self.absolute and self.factor is None and self.weights is None
+
+
+@dataclass(slots=True)
+class Items:
+    """The values of a window one by one, oldest first; at most some dozens."""
+
+    items: list[Series]
+    raw: bool = True
+
+
+@dataclass(slots=True)
+class Last:
+    """A vector of which only the newest value is known: the ranks of a window."""
+
+    value: Series
+
+
+@dataclass(slots=True)
+class Record:
+    """What a fit gives: `fit.slope`, `fit[0]`."""
+
+    parts: dict[str, Value]
 
 
 @dataclass(slots=True)
