@@ -70,15 +70,25 @@ def state_bytes(nodes: "list[Node]") -> int:
     return 8 * (total + sum(rings.values()))
 
 
+def reach(nodes: "list[Node]") -> int:
+    """Bars that the last of these nodes looks back through all that it is made of, also where its windows need not be full."""
+    bars: dict[Node, int] = {}
+    for node in nodes:
+        row = OPERATORS.get(node.op)
+        own = 0 if row is None else max(row.look_back(node.params), row.reads(node.params) - 1)
+        bars[node] = own + max((bars[a] for a in node.args), default=0)
+    return bars[nodes[-1]]
+
+
 def check(node: Node, limits: Limits = TEXT, *, units: bool = True) -> None:
     """Raise BadWindow, TooBig or UnitMismatch where the graph is not legal."""
-    if node.look_back > limits.look_back:
-        raise BadWindow(f"it looks back {node.look_back} bars in total, at most {limits.look_back}", suggestion="use shorter windows")
     if node.depth > limits.depth:
         raise TooBig(f"it nests {node.depth} levels, at most {limits.depth}", suggestion="split it into several factors")
     nodes = distinct([node])
     if len(nodes) > limits.nodes:
         raise TooBig(f"it has {len(nodes)} nodes, at most {limits.nodes}", suggestion="split it into several factors")
+    if reach(nodes) > limits.look_back:
+        raise BadWindow(f"it looks back {reach(nodes)} bars in total, at most {limits.look_back}", suggestion="use shorter windows")
     if state_bytes(nodes) > limits.state:
         raise TooBig(f"it keeps {state_bytes(nodes)} bytes a symbol, at most {limits.state}", suggestion="use shorter windows")
     if units:

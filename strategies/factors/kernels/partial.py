@@ -73,7 +73,7 @@ def add(x: Floats, anchor: Floats, h: Floats, g: Floats, w: int, width: int, dee
 @inline
 def spreads(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> None:
     """Mean, deviation or variance of the suffix h joined with the prefix."""
-    want, least, ddof, step = f[0], f[1], f[2], (w + 2) * width
+    least, ddof, step = f[1], f[2], (w + 2) * width
     g, old = at(c, (w + 1) * width), at(c, step)
     g1, g2, h1, h2 = at(g, step), at(g, 2 * step), at(h, step), at(h, 2 * step)
     for s in range(width):
@@ -89,16 +89,15 @@ def spreads(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> N
         v = m2 / (count - ddof)
         v = v if count > ddof else NAN
         r = math.sqrt(v)
-        r = v if want == VARIANCE else r
-        r = k + m if want == MEAN else r
+        r = v if f[0] == VARIANCE else r
+        r = k + m if f[0] == MEAN else r
         o[s] = r if count >= least else NAN
 
 
 @inline
 def shapes(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> None:
     """Bias-corrected skewness or excess kurtosis of the suffix h joined with the prefix; NaN where nothing moves, as in pandas 3."""
-    want, least, step = f[0], f[1], (w + 2) * width
-    needed = 3.0 if want == SKEW else 4.0
+    least, step = f[1], (w + 2) * width
     g, old = at(c, (w + 1) * width), at(c, step)
     g1, g2, g3, g4 = at(g, step), at(g, 2 * step), at(g, 3 * step), at(g, 4 * step)
     h1, h2, h3, h4 = at(h, step), at(h, 2 * step), at(h, 3 * step), at(h, 4 * step)
@@ -118,8 +117,8 @@ def shapes(f: Floats, c: Floats, h: Floats, w: int, width: int, o: Floats) -> No
         less, two = n - 1.0, n - 2.0
         skew = n * math.sqrt(less) * m3 / (two * (m2 * math.sqrt(m2)))
         kurt = less / (two * (n - 3.0)) * (n * (n + 1.0) * (m4 / (m2 * m2)) - 3.0 * less)
-        r = skew if want == SKEW else kurt
-        o[s] = r if (m2 > 0.0) & (n >= needed) & (n >= least) else NAN
+        r = skew if f[0] == SKEW else kurt
+        o[s] = r if (m2 > 0.0) & (n >= f[0]) & (n >= least) else NAN
 
 
 @inline

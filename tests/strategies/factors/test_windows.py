@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from strategies.errors import BadConstant, BadWindow, UnitMismatch
 from strategies.factors import Machine, Node, call, compile_factors, field
-from strategies.factors.check import MONEY, PRICE, RATE, TIME, Unit, unit_of
+from strategies.factors.check import MONEY, PRICE, RATE, TIME, Unit, check, unit_of
 
 Array = NDArray[np.float64]
 X, Y = field("close"), field("volume")
@@ -187,6 +187,17 @@ def test_units_that_do_not_go_together_are_refused() -> None:
         unit_of(call("nan_to", X, Y))
     with pytest.raises(UnitMismatch):
         unit_of(call("fmax", X, Y))
+
+
+def test_a_window_that_need_not_be_full_looks_back_as_far_as_a_full_one() -> None:
+    for node in (
+        call("roll_mean", X, 100_002, 1),
+        call("ts_mean", call("roll_sum", X, 60_000, 1), 60_000),
+        call("roll_median", X, 100_002, 1),
+    ):
+        with pytest.raises(BadWindow, match="at most 100000"):
+            check(node)
+    check(call("ts_mean", call("roll_sum", X, 50_000, 1), 50_000))
 
 
 def test_powers_have_one_way_to_be_written() -> None:
