@@ -2,22 +2,27 @@
 
 `auto` takes the dialect in which every name and number of arguments exists. Where several mean one graph, it is the first of them;
 where they differ, the text is refused and they are named. How a text is written narrows them down first: `$close` is Qlib's and
-AlphaGen's (with `20d` AlphaGen's, with a + b Qlib's, as AlphaGen writes Add(a, b)), CLOSE in capitals is GTJA's, and `close` the others'.
+AlphaGen's (with `20d` AlphaGen's, with a + b Qlib's, as AlphaGen writes Add(a, b)); CLOSE in capitals is GTJA's; names that only we have
+(`momentum_5d`, `funding_rate`), durations and several lines are ours.
 """
 
 import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from strategies.errors import Ambiguous, BadText, FactorError, LookAhead, UnitMismatch, UnknownName
+from strategies.errors import Ambiguous, BadText, FactorError, LookAhead, TooBig, UnitMismatch, UnknownName
 from strategies.factors.check import TEXT, Limits
-from strategies.factors.dialects import DIALECTS
+from strategies.factors.dialects import DIALECTS, PANEL_FIELDS, is_derived
 from strategies.factors.graph import Node, nearest
 from strategies.factors.syntax import parse
 
 AUTO, PANDAS = "auto", "pandas"
+LONGEST = 8_192  # characters of anything, code or text
 _DURATION = re.compile(r"[(,\s]\d+(?:ms|[smhdw])\s*\)", re.ASCII)
 _INFIX = re.compile(r"[\w)]\s*[-+*/^<>=]", re.ASCII)
+_LINES = re.compile(r"\w\s*=[^=\n][^\n]*\n\s*\S", re.ASCII)
+_NAME = re.compile(r"\b[a-z]\w*", re.ASCII)
+_EVERYBODYS = frozenset({"open", "high", "low", "close", "volume", "turnover", *PANEL_FIELDS})
 _CAPITALS = re.compile(r"\b(?:OPEN|HIGH|LOW|CLOSE|VOLUME|VWAP|AMOUNT)\b", re.ASCII)
 _SMALL = re.compile(r"\b(?:open|high|low|close|volume|vwap|amount|returns)\b", re.ASCII)
 _CODE = re.compile(r"\s*(?:def|from|import|class|@)\b|\s*@|.*\bdf\s*[.\[]", re.ASCII | re.DOTALL)
@@ -46,6 +51,8 @@ def read(
     units      refuse a price added to a volume; None: as the dialect has it, and `sluice` alone refuses
     Raises FactorError with code, line, column and suggestion; `ambiguous` where dialects differ.
     """
+    if isinstance(text, str) and len(text) > LONGEST:
+        raise TooBig(f"it has {len(text)} characters, at most {LONGEST}", line=1, column=1)
     if dialect == PANDAS or (dialect == AUTO and is_code(text)):
         from strategies.factors.pandas_code import parse_code
 
@@ -67,7 +74,7 @@ def _found(text: str, timeframe: int, fields: Collection[str], limits: Limits, u
     if not isinstance(text, str):
         raise BadText(f"a factor is text, not {type(text).__name__}")
     refusals: list[FactorError] = []
-    for group in _groups(text):
+    for group in _groups(text, frozenset(fields) - _EVERYBODYS):
         readings: list[Reading] = []
         for dialect in group:
             try:
@@ -83,8 +90,8 @@ def _found(text: str, timeframe: int, fields: Collection[str], limits: Limits, u
     raise _telling(refusals)
 
 
-def _groups(text: str) -> tuple[tuple[str, ...], ...]:
-    """The dialects by how well the way of writing fits, best first; those of a group fit equally."""
+def _groups(text: str, ours: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+    """The dialects by how well the way of writing fits, best first; those of a group fit equally. `ours`: fields that only we have."""
     if "$" in text:
         marked: tuple[tuple[str, ...], ...] = (("qlib", "alphagen"),)
         if _DURATION.search(text):
@@ -94,6 +101,8 @@ def _groups(text: str) -> tuple[tuple[str, ...], ...]:
         return *marked, ("sluice", "worldquant", "gtja")
     if _CAPITALS.search(text) and not _SMALL.search(text):
         return ("gtja",), ("sluice", "worldquant"), ("qlib", "alphagen")
+    if _DURATION.search(text) or _LINES.search(text) or any(n in ours or is_derived(n) for n in _NAME.findall(text.lower())):
+        return ("sluice",), ("worldquant", "gtja"), ("qlib", "alphagen")
     return ("sluice", "worldquant", "gtja"), ("qlib", "alphagen")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from strategies.errors import BadConstant, BadSyntax, BadWindow, FactorError, LookAhead, TooBig, UnknownName, WrongArity
-from strategies.factors.check import TEXT, Limits, check
+from strategies.factors.check import TEXT, Limits, check, distinct
 from strategies.factors.dialects import DIALECTS, LOOKING_AHEAD, SLUICE, WHOLE_SAMPLE, Dialect, Rule, Setting, is_known, is_so, resolve
 from strategies.factors.graph import CONST, Node, call, const, nearest, parameter
 from strategies.factors.operators import OPERATORS, Number, Operator, Param
@@ -64,6 +64,7 @@ def _parse(text: str, dialect: Dialect, setting: Setting, limits: Limits, units:
         node = _Text(line, dialect, setting, named).node()
         try:
             check(node, limits, units=units)
+            _sayable(node)
         except FactorError as refusal:
             raise refusal.placed(line.row, line.start) from None
         if line.name:
@@ -71,6 +72,13 @@ def _parse(text: str, dialect: Dialect, setting: Setting, limits: Limits, units:
     if not node.inputs():
         raise BadConstant(f"it is the constant {node.text} and reads no field", line=line.row, column=line.start)
     return node
+
+
+def _sayable(node: Node) -> None:
+    """Constants that a table's line or folding has made are such as may be written, so that canonical text is legal text."""
+    for each in distinct([node]):
+        if each.op == CONST and abs(each.params[0]) > MAX_CONSTANT:
+            raise BadConstant(f"it works out to the constant {each.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
 
 
 class _Reader:
@@ -122,7 +130,7 @@ class _Reader:
         own = None if name in self.setting.fields else self.dialect.fields.get(name)
         if own is None:
             return resolve(name, self.setting)
-        return _Body(self.setting, {}, self.dialect).go(ast.parse(own, mode="eval").body, 0)
+        return _Body(self.setting, {}).go(ast.parse(own, mode="eval").body, 0)
 
     def called(self, name: str, trees: list[ast.expr], depth: int) -> Node:
         entry = self.dialect.table.get((name, len(trees)))
@@ -228,7 +236,7 @@ class _Text(_Reader):
         for rule in rules:
             found: dict[str, ast.expr] = {}
             if all(self.fits(pattern, tree, depth, found) for pattern, tree in zip(rule.takes, trees, strict=True)):
-                body = _Body(self.setting, {key: self.go(tree, depth) for key, tree in found.items()}, self.dialect)
+                body = _Body(self.setting, {key: self.go(tree, depth) for key, tree in found.items()}, rule.floors)
                 try:
                     return body.go(rule.means, 0)
                 except FactorError as refusal:
@@ -263,9 +271,9 @@ class _Text(_Reader):
 class _Body(_Reader):
     """The right side of a line of a table: canonical text over the arguments. `blamed` is the argument that a refusal is about."""
 
-    def __init__(self, setting: Setting, named: Mapping[str, Node], spoken: Dialect) -> None:
+    def __init__(self, setting: Setting, named: Mapping[str, Node], floors: bool = False) -> None:
         super().__init__(SLUICE._replace(powers=True), setting, named)
-        self.floors = spoken.floors
+        self.floors = floors
         self.blamed = ""
 
     def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:

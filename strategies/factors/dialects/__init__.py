@@ -14,6 +14,7 @@ from strategies.factors.dialects.names import (
     YEAR,
     Setting,
     bars,
+    is_derived,
     is_known,
     lacking,
     resolve,
@@ -24,7 +25,7 @@ from strategies.factors.dialects.worldquant import WORLDQUANT
 
 __all__ = [
     "DERIVED", "DIALECTS", "LOOKING_AHEAD", "PANEL_FIELDS", "SLUICE", "UNITS", "WHOLE_SAMPLE", "YEAR", "Dialect", "Rule", "Setting",
-    "Table", "bars", "define", "is_known", "is_so", "lacking", "resolve",
+    "Table", "bars", "define", "is_derived", "is_known", "is_so", "lacking", "resolve",
 ]  # fmt: skip
 
 DIALECTS: Mapping[str, Dialect] = {d.name: d for d in (SLUICE, WORLDQUANT, GTJA, QLIB, ALPHAGEN)}

@@ -24,11 +24,14 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Rule(NamedTuple):
-    """A line of a table: `takes` are the patterns of its arguments, `means` is canonical text over the names in them."""
+    """A line of a table: `takes` are the patterns of its arguments, `means` is canonical text over the names in them.
+
+    `floors`: a window with a fraction is rounded down."""
 
     takes: tuple[ast.expr, ...]
     means: ast.expr
     text: str
+    floors: bool
 
     @property
     def left(self) -> str:
@@ -42,7 +45,6 @@ class Dialect(NamedTuple):
     fields   names of its own for fields, each as canonical text; a dot in a name is written as _ here
     signs    signs of its own, as Python writes them; `=` here means that it compares
     marked   fields are written $close
-    floors   a window with a fraction is rounded down
     powers   the exponent of ^ may be anything, a series too
     units    a price added to a volume is refused
     """
@@ -53,7 +55,6 @@ class Dialect(NamedTuple):
     fields: Mapping[str, str] = _NOTHING
     signs: Mapping[str, str] = _NOTHING
     marked: bool = False
-    floors: bool = False
     powers: bool = True
     units: bool = False
 
@@ -65,7 +66,7 @@ class Dialect(NamedTuple):
         return sorted(count for known, count in self.table if known == name)
 
 
-def define(text: str) -> Table:
+def define(text: str, *, floors: bool = False) -> Table:
     """A table from its lines; an empty line and one that starts with # say nothing."""
     table: dict[tuple[str, int], tuple[Rule, ...]] = {}
     for line in text.splitlines():
@@ -75,7 +76,7 @@ def define(text: str) -> Table:
             if not isinstance(head, ast.Call) or not isinstance(head.func, ast.Name):
                 raise ValueError(f"a line of a table is name(arguments) = canonical text, not {line.strip()!r}")
             at = head.func.id, len(head.args)
-            rule = Rule(tuple(head.args), ast.parse(right, mode="eval").body, line.strip())
+            rule = Rule(tuple(head.args), ast.parse(right, mode="eval").body, line.strip(), floors)
             table[at] = (*table.get(at, ()), rule)
     return table
 

@@ -210,6 +210,18 @@ def resolve(name: str, setting: Setting) -> Node:
     raise UnknownName(f"no configured feed gives {name!r}", suggestion=nearest(name, known))
 
 
+def is_derived(name: str) -> bool:
+    """Whether a lower-case name is one of ours: `momentum_5d`, `hl2`; `adv20`, `vwap` and `returns` are everybody's."""
+    return name not in ("vwap", "returns") and (
+        name in _WHOLE_NAMES
+        or any(
+            pattern.fullmatch(name) or (derived.default and name == derived.stem.rstrip("_"))
+            for derived, pattern in _COUNTED.items()
+            if derived.stem != "adv"
+        )
+    )
+
+
 def is_known(name: str, setting: Setting) -> bool:
     """Whether a lower-case name has a meaning before any text gives it one."""
     return (

@@ -52,7 +52,8 @@ MEANINGS = {
     ],
     "worldquant": [
         ("Ts_Rank(close, 3.9)", "ts_rank(close, 3)"), ("correlation(close, volume, 4.99)", "ts_corr(close, volume, 4)"),
-        ("max(close, 5)", "ts_max(close, 5)"), ("min(close, 5.7)", "ts_min(close, 5)"), ("max(close, 0)", "max(close, 0)"),
+        ("max(close, 5)", "ts_max(close, 5)"), ("min(close, 5.7)", "ts_min(close, 5)"),
+        ("max(close, 0)", "max(close, 0)"), ("min(close, 1)", "min(close, 1)"),
         ("max(close, 0.5)", "max(close, 0.5)"), ("min(close, open)", "min(close, open)"), ("adv20", "ts_mean(volume, 20)"),
         ("scale(close)", "scale(close, 1)"), ("scale(close, 2)", "scale(close, 2)"), ("rank(close)", "rank(close)"),
         ("close^open", "power(close, open)"), ("close^0.5", "close ** 0.5"), ("close^9", "power(close, 9)"),
@@ -110,7 +111,7 @@ def test_every_line_of_a_table_is_canonical_text_that_exists(dialect: str) -> No
 
 def _argument(pattern: str) -> str:
     """Something that fits a pattern of the tables."""
-    numbers = {"n": "7", "d": "7", "m": "2", "q": "0.5", "to": "2", "std": "3", "factor": "0.9", "1 <= d": "7", "0 < n < 1": "0.5"}
+    numbers = {"n": "7", "d": "7", "m": "2", "q": "0.5", "to": "2", "std": "3", "factor": "0.9", "2 <= d": "7", "0 < n < 1": "0.5"}
     series = {"x": "close", "y": "open", "c": "close > open", "g": "sector"}
     return {**numbers, **series, "sequence(n)": "sequence(7)", "SEQUENCE": "sequence"}.get(pattern, pattern)
 
@@ -123,6 +124,8 @@ FOUND = [
     ("correlation(open, volume, 9.91009)", "worldquant"), ("rank(close)^rank(open)", "worldquant"),
     ("scale(((correlation(adv20, low, 5) + ((high + low) / 2)) - close))", "worldquant"), ("ts_arg_max(close, 5)", "worldquant"),
     ("CSRank($close)", "alphagen"), ("REGBETA(close, SEQUENCE(6))", "gtja"), ("ts_median($close, 5)", "sluice"),
+    ("min(max(close / open, -1), 1)", "sluice"), ("min(rsi_14, 70)", "sluice"), ("max(ts_mean(close, 4h), 2)", "sluice"),
+    ("max(funding_rate, 3)", "sluice"), ("x = min(close, 5)\nx / open", "sluice"),
 ]  # fmt: skip
 
 
