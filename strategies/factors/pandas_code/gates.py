@@ -3,6 +3,7 @@
 import ast
 import io
 import re
+import warnings
 
 from strategies.errors import BadSyntax, BadText, TooBig
 
@@ -30,7 +31,9 @@ def tree(code: str) -> ast.Module:
     code = _plain(code)
     _brackets(code)
     try:
-        module = ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a lone backslash in a docstring is warned of on the screen
+            module = ast.parse(code)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as wrong:
         line, column = (wrong.lineno or 1, wrong.offset or 1) if isinstance(wrong, SyntaxError) else (1, 1)
         reason = wrong.msg if isinstance(wrong, SyntaxError) else "too deeply nested"
