@@ -77,7 +77,7 @@ def _parse(text: str, dialect: Dialect, setting: Setting, limits: Limits, units:
 def _sayable(node: Node) -> None:
     """Constants that a table's line or folding has made are such as may be written, so that canonical text is legal text."""
     for each in distinct([node]):
-        if each.op == CONST and abs(each.params[0]) > MAX_CONSTANT:
+        if each.op == CONST and MAX_CONSTANT < abs(each.params[0]) < math.inf:  # infinity is written div_inf(1, 0)
             raise BadConstant(f"it works out to the constant {each.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
 
 
