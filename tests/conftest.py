@@ -43,6 +43,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def _ours(name: str) -> bool:
+    if name.startswith("SLUICE_FUZZ"):  # how many texts to try, not a setting of the bot
+        return False
     return name.startswith(("SLUICE", "BYBIT_", "LLM_", "MQTT_")) or name.lower() in ("http_proxy", "https_proxy", "all_proxy")
 
 
