@@ -1,15 +1,11 @@
-"""docs/language.md: the factor language. Prose is here; the tables are printed from the operator rows, the derived names, the limits."""
+"""docs/language.md: the factor language. Prose is here; the tables are printed from the derived names, the limits, the refusals."""
 
 from collections.abc import Iterator
 
 import strategies.errors
 from strategies.factors.check import FIELDS, NAMES, TEXT
-from strategies.factors.dialects import DERIVED, DIALECTS
-from strategies.factors.graph import number_text
-from strategies.factors.operators import FAMILIES, Operator
+from strategies.factors.dialects import DERIVED
 from strategies.factors.words import MAX_BYTES, MAX_CONSTANT
-
-EXAMPLE = 20  # the window that the table shows
 
 INTRODUCTION = """# The factor language
 
@@ -70,6 +66,14 @@ Prices, volumes, money (price x volume), rates and time do not add up with one a
 and `min`, `max`, `where` of them. Constants go with anything, and so do metrics whose unit is not known. Bars out of a constant number of
 bars, `ts_argmax(x, 20) / 20`, are a rate."""
 
+ELSEWHERE = """## Words
+
+Every operator, with its warm-up, state, unit and source: [operators.md](operators.md). The same factors in other notations (Qlib, the 101
+Formulaic Alphas, Guotai Junan's 191, AlphaGen): [dialects.md](dialects.md). As a Python function of a DataFrame: [pandas.md](pandas.md).
+
+The canonical text that `factor parse` prints is in `sluice`, with every definition written out, and reads back to the same factor; equal
+factors have equal text, and the key is its hash. `factor similar` compares two factors by the parts that they share."""
+
 
 def page() -> str:
     """The whole page."""
@@ -83,12 +87,12 @@ def page() -> str:
         "",
         *_derived(),
         "",
-        *_operators(),
-        "",
         UNIT_TEXT,
         "",
+        ELSEWHERE,
+        "",
     ]
-    lines += [*_dialects(), "", *_limits(), "", *_refusals()]
+    lines += [*_limits(), "", *_refusals()]
     return "\n".join(lines) + "\n"
 
 
@@ -107,49 +111,6 @@ def _derived() -> list[str]:
         "| `returns` | close / delay(close, 1) - 1 |",
         "| `vwap` | turnover / volume; (high + low + close) / 3 where a bar has no turnover or no volume, or the feeds give no turnover |",
         *rows,
-    ]  # fmt: skip
-
-
-def _operators() -> list[str]:
-    out = [
-        "## Operators", "",
-        f"First value and warm-up are bars beyond those of the arguments, for a window n = {EXAMPLE}; state is bytes a symbol.",
-    ]  # fmt: skip
-    for family, rows in ((family, rows) for family, rows in FAMILIES.items() if rows):
-        out += [
-            "",
-            f"### {family}",
-            "",
-            "| operator | also | means | first value | warm-up | state | after |",
-            "|---|---|---|--:|--:|--:|---|",
-        ]
-        out += [_operator(row) for row in rows]
-    return out
-
-
-def _operator(row: Operator) -> str:
-    letters = ["c", "a", "b"] if row.name == "where" else ["a", "b", "c"]
-    params = [p.name if p.default is None else f"{p.name} = {number_text(p.default)}" for p in row.params]
-    call = f"{row.name}({', '.join([*letters[: row.series], *params])})"
-    shown = f"`{call}`" + (f" `{_infix(row)}`" if row.symbol else "")
-    at = tuple(EXAMPLE for _ in row.params)
-    numbers = ("", "", "") if row.means else (row.look_back(at), row.warm_up(at), 8 * row.state(at))
-    also = " ".join(f"`{a}`" for a in row.aliases if not a.endswith("_"))
-    return f"| {shown} | {also} | {row.says} | {numbers[0]} | {numbers[1]} | {numbers[2]} | {row.source} |"
-
-
-def _infix(row: Operator) -> str:
-    if row.series == 1:
-        return f"{row.symbol}{' ' if row.symbol.isalpha() else ''}a"
-    return f"a {row.symbol} b"
-
-
-def _dialects() -> list[str]:
-    names = ", ".join(f"`{name}` ({len(dialect.names)} names)" for name, dialect in DIALECTS.items())
-    return [
-        "## Dialects", "",
-        f"A dialect is a table from a name and its number of arguments to an operator: {names}. The canonical text that",
-        "`factor parse` prints is in `sluice` and reads back to the same factor; equal factors have equal text, and the key is its hash.",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The generated pages: config, events, commands, language, and config.toml. `make docs` writes them; tests hold them to the source."""
+"""The generated pages: config, events, commands, the language, config.toml. `make docs` writes them; tests hold them to the source."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ import feeds.events
 import strategies.events
 from bot.cli import COMMANDS, sluice
 from bot.config import docs as settings
-from docs import language
+from docs import code, dialects, language, operators
 from feeds.events import Event
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +35,9 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "events.md": events(),
         ROOT / "docs" / "commands.md": commands(),
         ROOT / "docs" / "language.md": language.page(),
+        ROOT / "docs" / "operators.md": operators.page(),
+        ROOT / "docs" / "dialects.md": dialects.page(),
+        ROOT / "docs" / "pandas.md": code.page(),
     }
 
 

@@ -1,0 +1,60 @@
+"""docs/dialects.md: every dialect, printed from its table and its module's own words."""
+
+import sys
+from collections.abc import Iterator
+
+from docs.operators import cell
+from strategies.factors.dialects import DIALECTS, Dialect
+
+INTRODUCTION = """# Dialects
+
+A dialect is a table: on the left a name and what its arguments look like, on the right what that means in canonical text. Whatever the
+dialect, the graph is the same, and so is its key. `sluice factor parse TEXT` says which dialect was found, and the canonical text.
+
+Without `--dialect` (or `dialect` in a batch or a configuration) the dialect is found: the one in which every name and number of arguments
+exists. Text with `$close` is taken for `qlib` or `alphagen`, text without for the others; where several read it as one graph, the first in
+the order of this page is named; where they differ, the text is refused as `ambiguous` and says which to choose from. Python code about a
+DataFrame is `pandas`: see [pandas.md](pandas.md).
+
+In a pattern a small letter stands for any argument; a number or a comparison (`n < 1`) for a constant that is so; a word in capitals for
+itself. Lines with one name and number of arguments are tried in this order. Made by `make docs`."""
+
+COMMON = """Everything else is common to all: the grammar, the derived names and the limits of [language.md](language.md)."""
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [INTRODUCTION, "", COMMON]
+    for dialect in DIALECTS.values():
+        lines += ["", f"## {dialect.name}", "", _says(dialect), "", *_manners(dialect)]
+        if any(isinstance(means, tuple) for means in dialect.table.values()):
+            lines += ["", "| written | means |", "|---|---|", *_rules(dialect)]
+        else:
+            names = f"{len(dialect.names)} names, aliases included"
+            lines += ["", f"Its table is [operators.md](operators.md): {names}."]
+        if dialect.fields:
+            lines += ["", "| field | means |", "|---|---|", *(f"| `{name}` | `{cell(text)}` |" for name, text in dialect.fields.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _says(dialect: Dialect) -> str:
+    module = sys.modules[f"strategies.factors.dialects.{dialect.name}"]
+    return (module.__doc__ or "").strip()
+
+
+def _manners(dialect: Dialect) -> Iterator[str]:
+    yield f"- Fields are written {'`$close`' if dialect.marked else '`close`'}; {'`close`' if dialect.marked else '`$close`'} is read too."
+    yield f"- The exponent of `^` and `**` {'may be anything, a series too' if dialect.powers else 'is a constant in [-4, 4]'}."
+    yield f"- A price added to a volume is {'refused' if dialect.units else 'read, and warned of'}; `--units on` and `off` say otherwise."
+    if dialect.signs:
+        yield "- Signs of its own: " + ", ".join(f"`{sign}` is `{python}`" for sign, python in dialect.signs.items()) + "."
+
+
+def _rules(dialect: Dialect) -> Iterator[str]:
+    for means in dialect.table.values():
+        if isinstance(means, str):
+            yield f"| | `{means}` |"
+            continue
+        for rule in means:
+            left, _, right = rule.text.partition(" = ")
+            yield f"| `{cell(left)}` | `{cell(right)}` |"
