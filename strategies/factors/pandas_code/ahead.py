@@ -45,7 +45,10 @@ CALLS = {
     "OLS": "fit over a window", "PCA": "fit over a window", "pct_rank": "use rolling(n).rank(pct=True)", "argsort": "use rolling(n).rank()",
     "rankdata": "use rolling(n).rank()", "lfilter_zi": "use ewm()", "denoise_wavelet": "use ewm()", "dwt": "use rolling windows",
     "rfftfreq": "use rolling windows", "Ridge": "fit over a window", "LinearRegression": "fit over a window", "KMeans": "fit over a window",
-    "tail": "use the column itself", "last": "use the column itself",
+    "tail": "use the column itself", "last": "use the column itself", "lstsq": "fit over a window", "svd": "fit over a window",
+    "eig": "fit over a window", "eigh": "fit over a window", "pinv": "fit over a window", "percentile": "use rolling(n).quantile(q)",
+    "nanpercentile": "use rolling(n).quantile(q)", "quantile_transform": "use rolling(n).rank(pct=True)", "cosine": "use rolling windows",
+    "resample": "use rolling(n) over as many bars", "transform": "use rolling(n)", "corrcoef": "use rolling(n).corr(y)",
 }  # fmt: skip
 _SHIFTS = frozenset({"shift", "diff", "pct_change", "lag", "delay"})
 _WHOLE = frozenset({"mean", "std", "var", "median", "max", "min", "quantile", "rank", "skew", "kurt", "corr", "cov", "sum", "zscore"})
@@ -68,6 +71,12 @@ def _sign(node: ast.AST) -> LookAhead | None:
             return _of_call(name, args, keywords)
         case ast.Subscript(value=ast.Attribute(attr="iloc" | "iat" | "values"), slice=index):
             return _of_index(index)
+        case ast.Constant(value="bfill" | "backfill"):
+            return _found("filling backwards", "use ffill()")
+        case ast.Attribute(attr="FixedForwardWindowIndexer") | ast.alias(name="FixedForwardWindowIndexer"):
+            return _found("a window of later bars", "use rolling(n)")
+        case ast.Subscript(slice=ast.BinOp(left=ast.Name(), op=ast.Add(), right=ast.Constant(value=int() as n))) if n > 0:
+            return _found(f"the bar {n} ahead", SHIFT_BACK)
         case ast.Slice(step=ast.UnaryOp(op=ast.USub())):
             return _found("[::-1]", "keep the order of time")
         case ast.Constant(value=str() as text) if len(text) < 40 and _NAMES.search(text) and " " not in text:

@@ -165,6 +165,8 @@ def joined(reader: "Reader", parts: tuple[Value, ...] | list[Value]) -> Value:
     before: list[Value] = []
     for part in parts:
         if isinstance(part, Short):
+            if part.lost > len(before):
+                ahead.refuse("a column moved towards the past", "put the missing values before it, or use shift(n)")
             if len(before) != part.lost:
                 raise BadSyntax(f"{len(before)} values stand before a column that lost {part.lost}")
             done = part.of
@@ -176,7 +178,6 @@ def joined(reader: "Reader", parts: tuple[Value, ...] | list[Value]) -> Value:
         elif is_number(part) or (isinstance(part, Series) and part.node.op == "ffill"):
             before.append(part)
         elif isinstance(part, Series):
-            ahead.refuse("a column moved towards the past", "use shift(n)") if len(parts) > 1 and part is parts[0] else None
             raise BadSyntax("columns are not put one after another")
         else:
             raise BadSyntax(f"{describe(part)} is not put into an array")
@@ -206,7 +207,7 @@ def _insert(reader: "Reader", given: Given) -> Value:
 def cut(reader: "Reader", x: Series, key: slice) -> Value:
     """x[1:], x[:-1]: a column less its first or its last values."""
     if key.step not in (None, 1):
-        raise BadSyntax("every other bar is not understood")
+        raise BadSyntax("every other bar is not understood", suggestion="work with whole columns")
     if isinstance(key.start, int) and key.start >= 0 and key.stop is None:
         return Short(x, key.start, 0)
     if key.start in (None, 0) and isinstance(key.stop, int) and key.stop < 0:

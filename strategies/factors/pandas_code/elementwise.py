@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax
 from strategies.factors.graph import call as node_of
+from strategies.factors.graph import const
 from strategies.factors.pandas_code import algebra, numbers
 from strategies.factors.pandas_code.operands import describe
-from strategies.factors.pandas_code.values import Frame, Given, Items, Series, Value, Vector, Whole, Window, is_number
+from strategies.factors.pandas_code.values import Frame, Given, Items, Series, Short, Value, Vector, Whole, Window, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -21,10 +22,32 @@ def each(one: Callable[[Series], Series], number: Callable[[float], Value]) -> R
 
     def rule(reader: "Reader", given: Given) -> Value:
         x = given.take("x") if "x" in given.named or given.args else given.take("a")
-        given.drop("out", "where", "dtype").done()
-        return over(reader, x, one, number)
+        out, there = given.named.pop("out", None), given.named.pop("where", True)
+        given.drop("dtype").done()
+        return only_where(over(reader, x, one, number), there, out)
 
     return rule
+
+
+def only_where(done: Value, there: Value, out: Value) -> Value:
+    """numpy's `where=` and `out=`: elsewhere stands what was in `out`."""
+    if there is True:
+        return done
+    if not isinstance(there, Series) or not (isinstance(out, Series) or is_number(out)):
+        raise BadSyntax("where= is understood with out=", suggestion="use np.where(condition, a, b)")
+    chosen = algebra.choose(there, algebra.as_series(done), algebra.as_series(out)).copy(array=True)
+    return _bounded(chosen, there)
+
+
+def _bounded(chosen: Series, there: Series) -> Series:
+    """a / b where b is not zero: no infinity comes of it."""
+    part = chosen.node
+    if part.op == "where" and part.args[1].op == "div_inf" and there.node.op in ("ne", "gt", "nan_to"):
+        test = there.node.args[0] if there.node.op == "nan_to" else there.node
+        if test.op in ("ne", "gt") and part.args[1].args[1] is test.args[0] and test.args[1] is const(0):
+            plain = node_of("div", *part.args[1].args)
+            return chosen.copy(node=node_of("where", part.args[0], plain, part.args[2]), inf=False)
+    return chosen
 
 
 def over(reader: "Reader", x: Value, one: Callable[[Series], Series], number: Callable[[float], Value]) -> Value:
@@ -41,6 +64,8 @@ def over(reader: "Reader", x: Value, one: Callable[[Series], Series], number: Ca
             return Vector(tuple(float(_safe(number, v)) for v in x.items))
         case list() | tuple() if all(is_number(v) for v in x):
             return Vector(tuple(float(_safe(number, v)) for v in x))
+        case Short():
+            return Short(one(x.of), x.lost, x.missing)
         case Whole():
             x.refuse()
         case _ if is_number(x):

@@ -37,6 +37,9 @@ _SERIES = {
 }  # fmt: skip
 
 
+_UNEXPECTED = (TypeError, AttributeError, KeyError, IndexError, ValueError, ArithmeticError, AssertionError)  # of text of no sense
+
+
 def factor(module: ast.Module, setting: Setting) -> Node:
     """The graph of the factor that a module defines. Raises FactorError."""
     modules.load()
@@ -45,6 +48,8 @@ def factor(module: ast.Module, setting: Setting) -> Node:
         return _read(reader, module, setting)
     except FactorError as refusal:
         raise refusal.placed(reader.line, reader.column) from None
+    except _UNEXPECTED:
+        raise BadSyntax("a value of another kind is expected here", line=reader.line, column=reader.column) from None
     except RecursionError:
         raise TooBig("it is nested too deeply", line=reader.line, column=reader.column) from None
 
@@ -55,6 +60,11 @@ def _read(reader: Reader, module: ast.Module, setting: Setting) -> Node:
     functions = [s for s in body if isinstance(s, ast.FunctionDef)]
     classes = [s for s in body if isinstance(s, ast.ClassDef)]
     frame = _bars(setting)
+    lambdas = [s for s in body if isinstance(s, ast.Assign) and isinstance(s.value, ast.Lambda) and isinstance(s.targets[0], ast.Name)]
+    if not functions and not classes and lambdas:
+        _module(reader, body, scope)
+        function = reader.look_up(lambdas[-1].targets[0].id, scope)
+        return node_of(reader, reader.call_function(function, *_arguments(reader, function, frame)), frame)
     if not functions and not classes:
         return _script(reader, body, scope, frame)
     _module(reader, body, scope)

@@ -1,6 +1,5 @@
 """Functions of numpy and scipy over a window: fits of a line, correlations, places among values."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -287,6 +286,3 @@ def scipy(reader: "Reader", name: str, given: Given) -> Value:
             ahead.refuse(given.name, ahead.CALLS.get(last, "use a window"))
         raise BadSyntax(f"{given.name} is not understood of a window")
     raise UnknownName(f"{given.name} is not understood here")
-
-
-__all__ = ["NUMPY", "SCIPY", "Matrix", "math", "scipy"]

@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
-from strategies.factors.pandas_code import ahead, algebra, windows
+from strategies.factors.pandas_code import ahead, algebra, groups, windows
 from strategies.factors.pandas_code.operands import operate
 from strategies.factors.pandas_code.values import Frame, Function, Given, Index, Kind, Module, Series, Value, Whole, is_number, whole
 
@@ -20,16 +19,6 @@ _BY_COLUMN = frozenset({
 })  # fmt: skip
 _ACROSS = frozenset({"max", "min", "mean", "sum", "std", "var", "median", "prod", "any", "all", "count", "product"})
 _SAME = frozenset({"copy", "sort_index", "infer_objects", "reset_index", "set_index", "reindex", "convert_dtypes", "squeeze_"})
-
-
-@dataclass(slots=True)
-class Grouped:
-    """A frame or column grouped by symbol: one symbol at a time is what a factor sees."""
-
-    of: Frame | Series
-
-    def replaced(self, of: Frame | Series) -> "Grouped":
-        return Grouped(of)
 
 
 def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
@@ -292,29 +281,6 @@ def _binary(op: str) -> Callable[["Reader", Frame, Given], Frame]:
     return rule
 
 
-def _group(reader: "Reader", frame: Frame, given: Given) -> Grouped:
-    by = given.take("by", given.named.pop("level", None))
-    given.drop("group_keys", "as_index", "sort", "observed", "axis")
-    names = [by] if isinstance(by, str) else by if isinstance(by, list) else []
-    if not names or not all(
-        isinstance(n, str) and n.lower() in ("symbol", "ticker", "asset", "coin", "code", "instrument", "sid") for n in names
-    ):
-        ahead.refuse("a group that ends after the bar", "use rolling(n) or expanding()")
-    return Grouped(frame)
-
-
-def grouped(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
-    """One symbol is one group: what is done in a group is done to the column; measures of a group take in the whole sample."""
-    from strategies.factors.pandas_code import expressions, methods
-
-    if name in ("apply", "transform", "pipe"):
-        function = given.need("func")
-        if isinstance(function, str):
-            return methods.call(reader, of.of, given, function)
-        return expressions.call(reader, function, [of.of, *given.args], given.named)
-    return methods.call(reader, of.of, given, name)
-
-
 def _pipe(reader: "Reader", frame: Frame, given: Given) -> Value:
     from strategies.factors.pandas_code import expressions
 
@@ -324,7 +290,7 @@ def _pipe(reader: "Reader", frame: Frame, given: Given) -> Value:
 
 _RULES: dict[str, Callable[["Reader", Frame, Given], Value]] = {
     "assign": _assign, "drop": _drop, "rename": _rename, "dropna": _dropna, "get": _get, "pop": _pop, "insert": _insert, "apply": _apply,
-    "rolling": windows.rolling, "ewm": windows.ewm, "expanding": windows.expanding, "groupby": _group,
+    "rolling": windows.rolling, "ewm": windows.ewm, "expanding": windows.expanding, "groupby": groups.group,
     "add": _binary("add"), "sub": _binary("sub"), "mul": _binary("mul"), "div": _binary("div"), "divide": _binary("div"),
     "multiply": _binary("mul"), "subtract": _binary("sub"), "truediv": _binary("div"), "pow": _binary("pow"),
     "pipe": _pipe,

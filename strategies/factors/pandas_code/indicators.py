@@ -62,7 +62,7 @@ def _columns(reader: "Reader", row: Call, args: list[Value], named: dict[str, Va
     """One column, or a table of them, named as pandas-ta names them."""
     numbers = _numbers(row, args, named)
     nodes = _nodes(reader, row, args, named)
-    names = [_label(one, numbers) for one in row.columns]
+    names = [_label(one, {k: float(v) if isinstance(row.params[k], float) else v for k, v in numbers.items()}) for one in row.columns]
     made = [_series(node, args, named) for node in nodes]
     if len(made) == 1:
         return made[0].copy(name=names[0] if names else row.name.upper())

@@ -10,7 +10,7 @@ from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import algebra, unrolled, weights, windows
 from strategies.factors.pandas_code.numbers import number_node
 from strategies.factors.pandas_code.operands import describe
-from strategies.factors.pandas_code.values import Given, Items, Kind, Last, Series, Value, Vector, Window, is_number, whole
+from strategies.factors.pandas_code.values import Given, Kind, Last, Series, Value, Vector, Window, is_number, whole
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -331,6 +331,3 @@ def biased(x: Window, name: str) -> Series:
     done = algebra.result(node, x.of, known=False, inf=False)
     done.full = True
     return done
-
-
-__all__ = ["Argsort", "Items", "biased", "covariance", "measure"]

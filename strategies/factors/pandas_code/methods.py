@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import ahead, algebra, choosing, frames, python_methods, windows
+from strategies.factors.pandas_code import ahead, algebra, choosing, frames, groups, python_methods, windows
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
 from strategies.factors.pandas_code.reductions import Product
@@ -40,7 +40,8 @@ WHOLE_SAMPLE = frozenset({
     "mean", "std", "var", "sum", "min", "max", "median", "quantile", "rank", "skew", "kurt", "kurtosis", "prod", "product", "sem", "mad",
     "corr", "cov", "autocorr", "idxmax", "idxmin", "argmax", "argmin", "mode", "nunique", "unique", "value_counts", "describe", "nlargest",
     "nsmallest", "count", "any", "all", "item", "ptp", "argsort", "sort_values", "agg", "aggregate", "first_valid_index", "last_valid_index",
-    "tail", "head", "sample", "dot", "cut", "squeeze_", "tolist", "to_list", "iloc_", "searchsorted", "duplicated", "drop_duplicates",
+    "tail", "head", "sample", "dot", "searchsorted", "duplicated", "drop_duplicates", "percentile", "average", "corrcoef",
+    "polyfit", "tolist", "to_list",
 })  # fmt: skip
 _GUARDS = frozenset({"any", "all", "count", "nunique", "first_valid_index", "last_valid_index"})
 
@@ -73,8 +74,8 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             return of
         case Last() if name in ("item", "squeeze"):
             return of.value
-        case frames.Grouped():
-            return frames.grouped(reader, of, given, name)
+        case groups.Grouped():
+            return groups.method(reader, of, given, name)
         case _:
             if name in ahead.CALLS:
                 ahead.refuse(name, ahead.CALLS[name])
@@ -307,6 +308,10 @@ def piped(reader: "Reader", x: Series, given: Given) -> Value:
     return expressions.call(reader, function, [x, *given.args], given.named)
 
 
+def resampled(reader: "Reader", x: Series, given: Given) -> Value:
+    ahead.refuse("resample, whose groups end after the bar,", "use rolling(n) over as many bars")
+
+
 def combine_first(reader: "Reader", x: Series, given: Given) -> Series:
     other = given.need("other")
     given.done()
@@ -329,5 +334,5 @@ SERIES: Mapping[str, Rule] = {
     "floordiv": binary("floordiv"), "radd": binary("add", True), "rsub": binary("sub", True), "rmul": binary("mul", True),
     "rdiv": binary("div", True), "rtruediv": binary("div", True), "rpow": binary("pow", True),
     "gt": comparison("gt"), "ge": comparison("ge"), "lt": comparison("lt"), "le": comparison("le"), "eq": comparison("eq"),
-    "ne": comparison("ne"), "pipe": piped, "combine_first": combine_first,
+    "ne": comparison("ne"), "pipe": piped, "groupby": groups.group, "resample": resampled, "combine_first": combine_first,
 }  # fmt: skip

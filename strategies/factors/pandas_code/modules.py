@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from strategies.errors import BadConstant, BadSyntax, UnknownName
 from strategies.factors.graph import nearest
 from strategies.factors.pandas_code import ahead, algebra, builtin
-from strategies.factors.pandas_code.elementwise import EACH, over
+from strategies.factors.pandas_code.elementwise import EACH, only_where, over
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
 from strategies.factors.pandas_code.values import Frame, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
@@ -92,10 +92,11 @@ def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...]
 def two(op: str) -> Rule:
     def rule(reader: "Reader", given: Given) -> Value:
         a, b = given.take("x1"), given.take("x2")
-        given.drop("out", "where", "dtype")
+        out, there = given.named.pop("out", None), given.named.pop("where", True)
+        given.drop("dtype", "casting")
         if given.args or given.named:
             raise BadSyntax(f"{given.name} takes two arguments")
-        return operate(reader, op, a, b)
+        return only_where(operate(reader, op, a, b), there, out)
 
     return rule
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, LookAhead, TooBig
-from strategies.factors.pandas_code import algebra, numbers
+from strategies.factors.pandas_code import ahead, algebra, numbers
 from strategies.factors.pandas_code.values import (
     Bar,
     Columns,
@@ -89,7 +89,9 @@ def _series(value: Value) -> Series:
         return value
     if is_number(value):
         return algebra.as_series(value)
-    if isinstance(value, Vector | Rows | Bar):
+    if isinstance(value, Rows):
+        ahead.refuse("the number of bars, which is known in the end only,", "use a number")
+    if isinstance(value, Vector | Bar):
         raise BadSyntax("a constant array as long as the data is not understood")
     raise BadSyntax(f"a column cannot be combined with {describe(value)}")
 

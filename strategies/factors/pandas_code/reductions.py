@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from strategies.errors import BadConstant, BadSyntax
+from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import algebra, unrolled, weights, windows
+from strategies.factors.pandas_code import algebra, unrolled, windows
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.operands import operate as operate_values
 from strategies.factors.pandas_code.values import (
@@ -25,7 +25,6 @@ from strategies.factors.pandas_code.values import (
     Whole,
     Window,
     is_number,
-    whole,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -320,6 +319,3 @@ def method(reader: "Reader", x: Value, name: str, given: Given) -> Value:
 
 def _mean(x: Window) -> bool:
     return x.centre is not None and x.centre.node is node_of("ts_mean", x.of.node, x.n)
-
-
-__all__ = ["BadConstant", "apply", "weights", "whole"]

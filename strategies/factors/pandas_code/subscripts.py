@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call
 from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code.groups import Grouped
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -53,6 +54,8 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
             return reductions.item(reader, owner, key)
         case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
             return owner.replaced(_of_frame(reader, frame, key))
+        case Grouped():
+            return Grouped(get(reader, owner.of, key), owner.starts, owner.bars)
         case Last():
             if key in (-1, slice(-1, None, None)):
                 return owner.value
@@ -65,6 +68,13 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
             return _of_python(owner, key)
         case Whole():
             return owner
+        case Index() if (
+            isinstance(key, slice) and key.step in (None, 1) and isinstance(key.start or 0, int) and isinstance(key.stop or 0, int)
+        ):
+            start, stop = key.start or 0, key.stop or 0
+            if start >= 0 >= stop:
+                return Index(owner.lost + start, owner.missing - stop)
+            ahead.refuse("bars counted from the end", "use the whole index")
         case Index() | Rows():
             if _from_end(key):
                 ahead.refuse("the last bar", "use the column itself")
@@ -125,8 +135,8 @@ def _of_series(reader: "Reader", x: Series, key: Value) -> Value:
         return _at(reader, x, key)
     if isinstance(key, Rows):
         ahead.refuse("the last bar as a value", "use the column itself")
-    if isinstance(key, Index):
-        return x
+    if isinstance(key, Index) and not key.missing:
+        return x if not key.lost else x.copy(dropped=True)
     raise BadSyntax(f"a column has no item {describe(key)}")
 
 
@@ -250,7 +260,7 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
             if name in ("T", "values"):
                 return owner
         case Index():
-            return Index() if name in ("values", "index") else Method(owner, name)
+            return owner if name in ("values", "index") else Method(owner, name)
     if isinstance(owner, Frame | Series | Window | Items | Last | Vector):
         if name in PLACES:
             return Located(owner, name)

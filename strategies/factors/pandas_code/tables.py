@@ -28,6 +28,10 @@ def _series(reader: "Reader", given: Given) -> Value:
     if isinstance(data, Items):
         return Items(data.items, raw=False)
     if isinstance(data, Short):
+        if isinstance(index, Index) and index.lost == data.lost and index.missing == data.missing:
+            return _at_its_bars(reader, data)
+        if isinstance(index, Index) and index.lost < data.lost:
+            ahead.refuse("a column moved towards the past", "use shift(n)")
         raise BadSyntax("the values are fewer than the bars", suggestion="use diff() or shift(n) on the column")
     if isinstance(data, Vector | list | tuple):
         if index is not None and not isinstance(index, Index):
@@ -39,6 +43,16 @@ def _series(reader: "Reader", given: Given) -> Value:
         raise BadSyntax(f"a column is not made of {describe(data)}")
     made = algebra.as_series(math.nan if data is None else data)
     return made.copy(array=False, name=str(name) if name else "", kind=made.kind)
+
+
+def _at_its_bars(reader: "Reader", part: Short) -> Series:
+    """A cut column at the bars that it is of, NaN at the others."""
+    from strategies.factors.pandas_code.subscripts import first_bars
+
+    if part.missing:
+        ahead.refuse("a column without its last bars", "use the whole column")
+    done = algebra.choose(first_bars(reader, part.lost), algebra.as_series(math.nan), part.of)
+    return done.copy(array=False)
 
 
 def _frame(reader: "Reader", given: Given) -> Value:

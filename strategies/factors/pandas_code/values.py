@@ -183,7 +183,10 @@ class Bar:
 
 @dataclass(slots=True, frozen=True)
 class Index:
-    """The index of the frame."""
+    """The index of the frame, less its first `lost` and its last `missing` bars."""
+
+    lost: int = 0
+    missing: int = 0
 
 
 @dataclass(slots=True, frozen=True)

@@ -34,6 +34,9 @@ def _affine(x: Node, weights: tuple[float, ...], largest: float) -> Node | None:
         return None
     if abs(step) * n <= SAME * largest:
         return call("mul", call("ts_sum", x, n), number_node(weights[0]))
+    middle = (weights[0] + weights[-1]) / 2
+    if abs(middle) <= SAME * largest:
+        return call("mul", call("ts_slope", x, n), number_node(step * n * (n * n - 1) / 12))
     start = weights[0] - step
     rising = call("mul", call("decay_linear", x, n), number_node(step * n * (n + 1) / 2))
     if abs(start) <= SAME * largest:

@@ -1,0 +1,128 @@
+"""`groupby`: by symbol it changes nothing; by day or by runs of equal values, what accumulates within the group is causal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from strategies.errors import BadSyntax
+from strategies.factors.graph import Node, const
+from strategies.factors.graph import call as node_of
+from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Method, Series, Value, Whole
+
+if TYPE_CHECKING:
+    from strategies.factors.pandas_code.reader import Reader
+
+DAY = 86_400_000
+_SYMBOLS = frozenset({"symbol", "ticker", "asset", "coin", "code", "instrument", "sid", "pair"})
+_WITHIN = frozenset(
+    {"cumsum", "cumcount", "cummax", "cummin", "cumprod", "shift", "diff", "pct_change", "ffill", "rolling", "expanding", "ewm", "rank"}
+)
+
+
+@dataclass(slots=True)
+class Grouped:
+    """A frame or column in groups. starts: a condition, true at the first bar of each group; None where one symbol is one group."""
+
+    of: Frame | Series
+    starts: Series | None = None
+    bars: int = 0
+
+
+def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
+    """`x.groupby(by)`. Raises LookAhead where groups are chosen by values."""
+    by = given.take("by", given.named.pop("level", None))
+    given.drop("group_keys", "as_index", "sort", "observed", "axis")
+    if isinstance(by, list) and len(by) == 1:
+        by = by[0]
+    if isinstance(by, str) and isinstance(of, Frame) and by in of.columns and by.lower() not in _SYMBOLS:
+        by = of.columns[by]
+    if isinstance(by, str) and by.lower() in _SYMBOLS or by == 0:
+        return Grouped(of)
+    day = _day(by)
+    if day:
+        whole, rest = divmod(DAY * day, reader.setting.timeframe)
+        if rest or whole < 1:
+            raise BadSyntax("a day is no whole number of bars")
+        return Grouped(of, None, whole)
+    if isinstance(by, Series) and by.node.op == "cumsum":
+        starts = algebra.result(by.node.args[0], by, kind=Kind.BOOL, low=1, known=True)
+        return Grouped(of, starts)
+    return Grouped(of, algebra.as_series(False))
+
+
+def _day(by: Value) -> int:
+    """Days of a group: 1 where `by` is the date of the index."""
+    if isinstance(by, Method) and isinstance(by.of, Index):
+        return 1 if by.name in ("date", "day", "normalize", "dayofyear") and by.name != "day" else 0
+    return 0
+
+
+def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
+    """`x.groupby(by).name(...)`: measures of a whole group see its end."""
+    from strategies.factors.pandas_code import expressions, methods, subscripts
+
+    if of.starts is None and not of.bars:
+        if name in ("apply", "transform", "pipe"):
+            function = given.need("func")
+            if isinstance(function, str):
+                return methods.call(reader, of.of, given, function)
+            return expressions.call(reader, function, [of.of, *given.args], given.named)
+        return methods.call(reader, of.of, given, name)
+    if name == "transform" and given.args and isinstance(given.args[0], str) and given.args[0] in _WITHIN | {"first"}:
+        return method(reader, of, Given(str(given.args[0]), [], {}), str(given.args[0]))
+    if name == "__getitem__":
+        return Grouped(subscripts.get(reader, of.of, given.need("key")), of.starts, of.bars)
+    rule = _RULES.get(name)
+    if rule is None:
+        if name in _WITHIN:
+            raise BadSyntax(f"{name} within groups is not understood", suggestion="use rolling(n)")
+        Whole(f"{name} of a group, which ends after the bar,", "use rolling(n) or expanding()").refuse()
+    if isinstance(of.of, Frame):
+        raise BadSyntax("name the column", suggestion="df.groupby(key)['close'].cumsum()")
+    given.done()
+    return rule(reader, of.of, of)
+
+
+def _total(reader: "Reader", x: Series, of: Grouped) -> Series:
+    """Sum since the group began."""
+    filled = algebra.filled(x, algebra.as_series(0)).node
+    if of.bars:
+        node = node_of("session_sum", filled, of.bars)
+    else:
+        assert of.starts is not None
+        total = node_of("cumsum", filled)
+        node = node_of("sub", total, _held(node_of("sub", total, filled), of.starts.node))
+    if not x.known:
+        node = node_of("keep", node, node_of("not", node_of("is_nan", x.node)))
+    return algebra.result(node, x, low=x.low, known=x.known, kind=Kind.INT if x.kind != Kind.FLOAT else Kind.FLOAT)
+
+
+def _held(x: Node, starts: Node) -> Node:
+    """x as it was at the first bar of the group."""
+    return node_of("ffill", node_of("keep", x, starts))
+
+
+def _number(reader: "Reader", x: Series, of: Grouped) -> Series:
+    """Bars since the group began, 0 at its first."""
+    one = Series(node_of("where", node_of("is_nan", reader.clock), const(1), const(1)), Kind.INT, low=2, known=True)
+    return algebra.arithmetic("sub", _total(reader, one, of), algebra.as_series(1)).copy(low=1)
+
+
+def _first(reader: "Reader", x: Series, of: Grouped) -> Series:
+    """The first known value of the group."""
+    if not of.bars:
+        assert of.starts is not None
+        starts = of.starts.node
+    else:
+        starts = node_of("eq", _number(reader, x, of).node, 0)
+    return algebra.result(_held(x.node, starts), x, low=x.low, known=False)
+
+
+def _last_of(reader: "Reader", x: Series, of: Grouped) -> Series:
+    ahead.refuse("the last of a group", "use the column itself")
+
+
+_RULES: dict[str, Callable[["Reader", Series, Grouped], Series]] = {
+    "cumsum": _total, "cumcount": _number, "first": _first, "last": _last_of,
+}  # fmt: skip
