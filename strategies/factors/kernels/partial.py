@@ -17,6 +17,11 @@ NARROW = 4  # up to this row length the loop over the window is the inner one
 
 
 @inline
+def one(yes: bool) -> float:
+    return 1.0 if yes else 0.0
+
+
+@inline
 def begin(state: Floats, rows: int, prefix: int, width: int) -> None:
     """Before the beginning nothing is known: empty sums, where there are none yet."""
     for s in range(width):
@@ -67,7 +72,7 @@ def add(x: Floats, anchor: Floats, h: Floats, g: Floats, w: int, width: int, dee
         if deep:
             y, q = h3[s] + d * d * d, h4[s] + (d * d) * (d * d)
             g3[s], g4[s] = y, q
-        anchor[s], g[s], g1[s], g2[s] = k, a + (1.0 if known else 0.0), u, v
+        anchor[s], g[s], g1[s], g2[s] = k, a + one(known), u, v
 
 
 @inline
@@ -160,25 +165,21 @@ def reduced(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols
                 c[k * width + s], v[k * width + s] = 0.0, nothing
     j = (t + p[PHASE]) % w
     for i in range(n):
-        x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
+        o = row(p, mem, OUT, t + i, width)
         if j == 0:
             for s in range(width):
                 pc[s], pv[s] = 0.0, nothing
-            for k in range(w - 1, 0, -1):
-                z, g, gv = row(p, mem, A, t + i - w + k, width), at(c, k * width), at(v, k * width)
-                h, hv = at(g, width), at(gv, width)
-                for s in range(width):
-                    known = z[s] == z[s]
-                    g[s] = h[s] + (1.0 if known else 0.0)
-                    gv[s] = joined(want, z[s] if known else nothing, hv[s])
+        for k in range(w - 1 if j == 0 else 0, -1, -1):  # as above
+            z, to = row(p, mem, A, t + i - (w - k if k > 0 else 0), width), k * width if k > 0 else end
+            g, gv, of = at(c, to), at(v, to), to + width if k > 0 else end
+            h, hv = at(c, of), at(v, of)
+            for s in range(width):
+                x, a, b = z[s], h[s], hv[s]
+                known = x == x
+                g[s], gv[s] = a + one(known), joined(want, b, x if known else nothing)
         h, hv = at(c, (j + 1) * width), at(v, (j + 1) * width)
         for s in range(width):
-            known = x[s] == x[s]
-            b = pc[s] + (1.0 if known else 0.0)
-            u = joined(want, pv[s], x[s] if known else nothing)
-            pc[s], pv[s] = b, u
-            count = h[s] + b
-            r = joined(want, hv[s], u)
+            count, r = h[s] + pc[s], joined(want, hv[s], pv[s])
             r = count if want == COUNT else r
             none = (count == 0.0) & ((want == LARGEST) | (want == SMALLEST))
             o[s] = NAN if (count < least) | none else r
@@ -239,7 +240,7 @@ def pair(x: float, y: float, kx: Floats, ky: Floats, h: Floats, g: Floats, step:
     kx[s] = x if first else kx[s]
     ky[s] = y if first else ky[s]
     dx, dy = (x - kx[s], y - ky[s]) if known else (0.0, 0.0)
-    g[s] = h[s] + (1.0 if known else 0.0)
+    g[s] = h[s] + one(known)
     g[step + s] = h[step + s] + dx
     g[2 * step + s] = h[2 * step + s] + dy
     g[3 * step + s] = h[3 * step + s] + dx * dx
@@ -270,17 +271,16 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
 def count_back(p: Ints, mem: Floats, t: int, x: float, s: int, width: int, twice: Floats, count: Floats) -> None:
     """How many values of the window are <= x plus how many are < x, and how many are known; the ring is walked in its two runs."""
     ring, mask, w = at(mem, p[A] + s), p[A + 1], p[WINDOW]
-    start = (t - w + 1) & mask
-    run = min(w, mask + 1 - start)
-    below, there = 0, 0
-    for k in range(run):
-        z = ring[(start + k) * width]
-        below += int(z <= x) + int(z < x)
-        there += int(z == z)
-    for k in range(w - run):
-        z = ring[k * width]
-        below += int(z <= x) + int(z < x)
-        there += int(z == z)
+    k = (t - w + 1) & mask
+    left, below, there = w, 0, 0
+    while left > 0:
+        end = min(mask + 1, k + left)
+        left -= end - k
+        for i in range(k, end):
+            z = ring[i * width]
+            below += int(z <= x) + int(z < x)
+            there += int(z == z)
+        k = 0
     twice[0], count[0] = float(below), float(there)
 
 
@@ -291,11 +291,11 @@ def count_across(p: Ints, mem: Floats, t: int, x: Floats, width: int, twice: Flo
     for k in range(0, w - 1, 2):
         a, b = row(p, mem, A, t - k, width), row(p, mem, A, t - k - 1, width)
         for s in range(width):
-            v = x[s]
-            twice[s] += float(int(a[s] <= v) + int(a[s] < v) + int(b[s] <= v) + int(b[s] < v))
-            count[s] += float(int(a[s] == a[s]) + int(b[s] == b[s]))
+            u, v, y = a[s], b[s], x[s]
+            twice[s] += (one(u <= y) + one(u < y)) + (one(v <= y) + one(v < y))
+            count[s] += one(u == u) + one(v == v)
     if w & 1:
         a = row(p, mem, A, t - w + 1, width)
         for s in range(width):
-            twice[s] += float(int(a[s] <= x[s]) + int(a[s] < x[s]))
-            count[s] += float(int(a[s] == a[s]))
+            twice[s] += one(a[s] <= x[s]) + one(a[s] < x[s])
+            count[s] += one(a[s] == a[s])

@@ -7,40 +7,23 @@ SINCE, HUMP = 0.0, 1.0
 
 @kernel
 def deviation(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """Mean absolute deviation about the mean of the window: two passes over it, four bars at a time. State: the mean."""
+    """Mean absolute deviation about the mean of the window: two passes over it, two bars at a time. State: the mean."""
     w = p[WINDOW]
     mean = at(mem, p[STATE])
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         for s in range(width):
-            mean[s], o[s] = 0.0, 0.0
-        k = 0
-        while k < w:
-            a, b, c, d = window_rows(p, mem, t + i, k, width)
+            mean[s] = 0.0
+        for turn in range(2):
             for s in range(width):
-                mean[s] += ((a[s] - x[s]) + (b[s] - x[s])) + ((c[s] - x[s]) + (d[s] - x[s]))
-            k += 4
-        for s in range(width):
-            mean[s] /= w
-        k = 0
-        while k < w:
-            a, b, c, d = window_rows(p, mem, t + i, k, width)
-            left = w - k
+                o[s] = x[s] - x[s]  # 0, or not known
+            for k in range(w & 1, w, 2):  # of an odd window the newest is left out: it is no distance from itself
+                a, b = row(p, mem, A, t + i - k, width), row(p, mem, A, t + i - k - 1, width)
+                for s in range(width):
+                    u, v, m = a[s] - x[s], b[s] - x[s], mean[s]
+                    o[s] += abs(u - m) + abs(v - m) if turn == 1 else u + v
             for s in range(width):
-                y, m = x[s], mean[s]
-                near = abs((a[s] - y) - m) + (abs((b[s] - y) - m) if left > 1 else 0.0)
-                o[s] += near + ((abs((c[s] - y) - m) if left > 2 else 0.0) + (abs((d[s] - y) - m) if left > 3 else 0.0))
-            k += 4
-        for s in range(width):
-            o[s] /= w
-
-
-@inline
-def window_rows(p: Ints, mem: Floats, t: int, k: int, width: int) -> tuple[Floats, Floats, Floats, Floats]:
-    """The bars of ages k to k + 3; past the end of the window the newest, which is no distance from itself."""
-    w = p[WINDOW]
-    a, b = row(p, mem, A, t - k, width), row(p, mem, A, t - (k + 1 if k + 1 < w else 0), width)
-    return a, b, row(p, mem, A, t - (k + 2 if k + 2 < w else 0), width), row(p, mem, A, t - (k + 3 if k + 3 < w else 0), width)
+                mean[s], o[s] = o[s] / w, (o[s] + (abs(mean[s]) if w & 1 else 0.0)) / w
 
 
 @inline
