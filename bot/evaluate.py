@@ -22,6 +22,7 @@ from strategies.factors.operators import OPERATORS
 
 GROUP_VALUES = 1 << 18  # values of a row group, whatever the blocks
 BLOCK_VALUES = 1 << 22  # values that a block holds, inputs and results, where nobody says how long it is
+PIECE = 4_096  # bars of input that are read at once, at least
 MEMORY = 1 << 30  # bytes that one program, its results and its inputs may take
 MOST_FILES = 256  # that are written at once
 CHUNK_BYTES = 8 << 10  # that a machine keeps of each register, at least
@@ -105,19 +106,21 @@ def _slice(panel: Panel, jobs: list[Job], span: Span, say: Callable[[int, int], 
     program = compile_factors({str(i): job.node for i, job in enumerate(jobs)}, timeframe=panel.timeframe, fields=panel.fields)
     fields = program.fields
     machine = Machine(program, len(panel.symbols))
-    first, end = int(panel.numbers[0]), int(panel.numbers[-1]) + 1
     width = len(panel.symbols) * (len(fields) + len(jobs))
     block = span.block or max(64, min(16_384, BLOCK_VALUES // width))
     low = 0 if span.start is None else int(np.searchsorted(panel.times, span.start))
     high = panel.times.size if span.stop is None else int(np.searchsorted(panel.times, span.stop, side="right"))
+    first, end = int(panel.numbers[0]), int(panel.numbers[high - 1]) + 1 if high > low else 0
+    piece = block * max(1, PIECE // block)  # of the input: a stream of single bars need not read it bar by bar
     with _Sheets(panel, jobs, max(low, high) - low) as sheets:
-        for at in range(first, end, block):
-            until = min(at + block, end)
-            values = machine.run(panel.values(fields, at, until), at)
-            a, b = np.searchsorted(panel.numbers[low:high], (at, until)) + low
-            if a < b:
-                sheets.add(panel.times[a:b], values[panel.numbers[a:b] - at])
-            say(until - first, end - first)
+        for start in range(first, end, piece):
+            inputs = panel.values(fields, start, min(start + piece, end))
+            for at in range(start, start + inputs.shape[0], block):
+                values = machine.run(inputs[at - start : at - start + block], at)
+                a, b = np.searchsorted(panel.numbers[low:high], (at, at + block)) + low
+                if a < b:
+                    sheets.add(panel.times[a:b], values[panel.numbers[a:b] - at])
+                say(at + values.shape[0] - first, end - first)
         sheets.end()
     yield from (Result(job, sheets.rows, int(known)) for job, known in zip(jobs, sheets.known, strict=True))
 

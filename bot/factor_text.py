@@ -184,7 +184,7 @@ def _decoded(raw: bytes, name: str) -> str:
     if len(raw) > LARGEST:
         raise ConfigError(f"{name}: larger than {LARGEST >> 20} MiB, which no factor is.  Many factors go into a batch: --batch FILE.jsonl")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(f"{name}:{line}: not UTF-8, so no factor.  Save the file as UTF-8") from None
