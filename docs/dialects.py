@@ -27,11 +27,10 @@ def page() -> str:
     lines = [INTRODUCTION, "", COMMON]
     for dialect in DIALECTS.values():
         lines += ["", f"## {dialect.name}", "", _says(dialect), "", *_manners(dialect)]
-        if any(isinstance(means, tuple) for means in dialect.table.values()):
-            lines += ["", "| written | means |", "|---|---|", *_rules(dialect)]
-        else:
+        if any(isinstance(means, str) for means in dialect.table.values()):
             names = f"{len(dialect.names)} names, aliases included"
-            lines += ["", f"Its table is [operators.md](operators.md): {names}."]
+            lines += ["", f"Its table is [operators.md](operators.md), and what follows: {names}."]
+        lines += ["", "| written | means |", "|---|---|", *_rules(dialect)]
         if dialect.fields:
             lines += ["", "| field | means |", "|---|---|", *(f"| `{name}` | `{cell(text)}` |" for name, text in dialect.fields.items())]
     return "\n".join(lines) + "\n"
@@ -52,9 +51,6 @@ def _manners(dialect: Dialect) -> Iterator[str]:
 
 def _rules(dialect: Dialect) -> Iterator[str]:
     for means in dialect.table.values():
-        if isinstance(means, str):
-            yield f"| | `{means}` |"
-            continue
-        for rule in means:
+        for rule in () if isinstance(means, str) else means:
             left, _, right = rule.text.partition(" = ")
             yield f"| `{cell(left)}` | `{cell(right)}` |"

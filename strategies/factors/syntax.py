@@ -243,7 +243,7 @@ class _Text(_Reader):
                     if body.blamed in found:
                         self.refuse(found[body.blamed], refusal)
                     raise
-        raise WrongArity(f"{name} is not written so", suggestion=f"write {' or '.join(rule.left for rule in rules)}")
+        raise WrongArity(f"the arguments of {name} do not fit", suggestion=f"write {' or '.join(rule.left for rule in rules)}")
 
     def fits(self, pattern: ast.expr, tree: ast.expr, depth: int, found: dict[str, ast.expr]) -> bool:
         """Whether an argument is what the table says; what its names stand for goes into `found`."""
