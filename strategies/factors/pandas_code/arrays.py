@@ -283,11 +283,19 @@ def _flip(reader: "Reader", given: Given) -> Value:
 
 
 def _column_stack(reader: "Reader", given: Given) -> Value:
-    parts = items(given.need("tup"))
-    given.drop("axis")
+    return _side_by_side(items(given.need("tup")))
+
+
+def _side_by_side(parts: list[Value]) -> Frame:
     if not all(isinstance(p, Series) for p in parts):
         raise BadSyntax("columns are put side by side")
-    return Frame({str(i): p for i, p in enumerate(parts)})
+    return Frame({str(i): p for i, p in enumerate(parts)}, array=True)
+
+
+def _stack(reader: "Reader", given: Given) -> Value:
+    """np.vstack, np.stack: rows, which measures go across by axis=0; columns with axis=1."""
+    parts = items(given.need("arrays") if "arrays" in given.named else given.need("tup"))
+    return _side_by_side(parts) if given.take("axis", 0) in (1, -1) else list(parts)
 
 
 def _weights(reader: "Reader", given: Given) -> Value:
@@ -300,6 +308,6 @@ NUMPY: Mapping[str, Rule] = {
     "ones_like": _filled(1.0), "full_like": _filled(None), "empty_like": _filled(math.nan), "arange": _arange, "linspace": _linspace,
     "array": _array, "asarray": _array, "ascontiguousarray": _array, "ravel": _array, "squeeze": _array, "diff": _diff, "float64": _array,
     "float32": _array, "concatenate": _concatenate, "hstack": _concatenate, "append": _append, "insert": _insert, "roll": _roll,
-    "convolve": _convolve, "flip": _flip, "flipud": _flip, "column_stack": _column_stack, "vstack": _column_stack, "stack": _column_stack,
+    "convolve": _convolve, "flip": _flip, "flipud": _flip, "column_stack": _column_stack, "vstack": _stack, "stack": _stack,
     "copy": _array, "atleast_1d": _array, "int64": _array, "nan_to_num_": _array,
 }  # fmt: skip

@@ -40,7 +40,7 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     if name in _BY_COLUMN:
         return _by_column(reader, frame, given, name)
     if name in ("to_numpy", "values"):
-        return frame
+        return Frame(dict(frame.columns), frame.bars, array=True)
     if name in ("rank", "corr", "cov", "describe", "quantile", "skew", "kurt", "agg", "aggregate", "tail", "head", "nlargest", "sample",
                 "iterrows",                 "itertuples", "sort_values", "resample", "asfreq"):  # fmt: skip
         return _whole(reader, frame, given, name)
@@ -93,8 +93,8 @@ def _part(value: Value, key: str) -> Value:
 
 def across(frame: Frame, name: str, given: Given) -> Series:
     """A measure across the columns of one bar; NaN is skipped unless skipna=False."""
-    skip = given.take("skipna", True)
-    ddof = whole(given.take("ddof", 1), "ddof") if name in ("std", "var") else 1
+    skip = given.take("skipna", not frame.array)
+    ddof = whole(given.take("ddof", int(not frame.array)), "ddof") if name in ("std", "var") else 1
     given.drop("min_count").done()
     columns = list(frame.columns.values())
     if frame.bars or not columns:
@@ -158,6 +158,8 @@ def _deviation(columns: list[Series], name: str, skip: bool, ddof: int) -> Serie
     total = measure(squares, "sum", skip)
     count = _count(columns) if skip else algebra.as_series(len(columns))
     free = algebra.arithmetic("sub", count, algebra.as_series(ddof))
+    if skip:
+        free = algebra.choose(algebra.compare("gt", free, algebra.as_series(0)), free, algebra.as_series(math.nan))
     value = algebra.finite(algebra.divided(total, free))
     return algebra.root(value.copy(low=1)) if name == "std" else value
 

@@ -174,13 +174,16 @@ def running(op: str) -> Rule:
 
 
 def ffill(reader: "Reader", x: Series, given: Given) -> Series:
-    if given.take("limit") is not None:
-        raise BadSyntax("ffill is understood without a limit")
+    limit = given.take("limit")
     given.drop("axis", "inplace", "downcast", "limit_area").done()
     windows.whole_rows(x)
     if x.known:
         return x.copy()
-    return algebra.result(node_of("ffill", x.node), x, low=x.low, kind=x.kind, known=False)
+    node = node_of("ffill", x.node)
+    if limit is not None:  # known so long as one of the last `limit` + 1 values was
+        count = node_of("roll_count", x.node, whole(limit, "the limit") + 1, 1)
+        node = node_of("keep", node, node_of("not", node_of("is_nan", count)))
+    return algebra.result(node, x, low=x.low, kind=x.kind, known=False)
 
 
 def fillna(reader: "Reader", x: Series, given: Given) -> Series | None:
@@ -312,6 +315,19 @@ def resampled(reader: "Reader", x: Series, given: Given) -> Value:
     ahead.refuse("resample, whose groups end after the bar,", "use rolling(n) over as many bars")
 
 
+def combine(reader: "Reader", x: Series, given: Given) -> Series:
+    """x.combine(y, max): value by value."""
+    other, function = given.need("other"), given.need("func")
+    if given.take("fill_value") is not None:
+        raise BadSyntax("combine is understood without fill_value")
+    given.done()
+    if not isinstance(other, Series):
+        raise BadSyntax("a column is combined with a column")
+    if isinstance(function, Module) and function.path in ("builtins.max", "builtins.min"):  # the first, unless the second is beyond it
+        return algebra.choose(algebra.compare("gt" if function.path == "builtins.max" else "lt", other, x), other, x)
+    return choosing.elementwise(reader, x, function, (other,))
+
+
 def combine_first(reader: "Reader", x: Series, given: Given) -> Series:
     other = given.need("other")
     given.done()
@@ -334,5 +350,5 @@ SERIES: Mapping[str, Rule] = {
     "floordiv": binary("floordiv"), "radd": binary("add", True), "rsub": binary("sub", True), "rmul": binary("mul", True),
     "rdiv": binary("div", True), "rtruediv": binary("div", True), "rpow": binary("pow", True),
     "gt": comparison("gt"), "ge": comparison("ge"), "lt": comparison("lt"), "le": comparison("le"), "eq": comparison("eq"),
-    "ne": comparison("ne"), "pipe": piped, "groupby": groups.group, "resample": resampled, "combine_first": combine_first,
+    "ne": comparison("ne"), "pipe": piped, "groupby": groups.group, "resample": resampled, "combine_first": combine_first, "combine": combine,
 }  # fmt: skip

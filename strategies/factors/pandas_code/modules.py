@@ -51,6 +51,8 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
         named.pop("out", None)
         if _METHODS[name] in ("std", "var") and not isinstance(args[0], Series | Frame):
             named.setdefault("ddof", 0)
+        if isinstance(args[0], Frame) and args[0].array and "axis" in named and _METHODS[name] in _SKIPPING:
+            named["skipna"] = name.startswith("nan")
         return methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])
     if name in _METHODS and first == "numpy" and args and isinstance(args[0], list | tuple):
         return _of_list(reader, name, args[0], named)
@@ -73,6 +75,9 @@ _METHODS = {
      "polyfit": "polyfit", "searchsorted": "searchsorted"}  # fmt: skip
 
 
+_SKIPPING = frozenset({"mean", "std", "var", "sum", "min", "max", "median", "prod"})
+
+
 def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...], named: dict[str, Value]) -> Value:
     """np.mean([a, b, c], axis=0): across columns, or of numbers."""
     from strategies.factors.pandas_code import frames, methods
@@ -83,7 +88,22 @@ def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...]
     columns = [algebra.as_series(p) for p in parts if isinstance(p, Series) or is_number(p)]
     if len(columns) != len(parts) or named.pop("axis", None) not in (0, None if reader.elementwise else 0):
         raise BadSyntax(f"np.{name} of a list of columns goes with axis=0")
+    if name == "average":
+        return _weighted(columns, named.get("weights"))
     return frames.measure(columns, _METHODS[name], name.startswith("nan"), 0)
+
+
+def _weighted(columns: list[Series], weights: Value) -> Series:
+    """np.average([a, b], axis=0, weights=[...])."""
+    from strategies.factors.pandas_code import frames
+
+    if weights is None:
+        return frames.measure(columns, "mean", skip=False)
+    shares = items(weights)
+    if len(shares) != len(columns) or not all(is_number(w) for w in shares) or not sum(shares):
+        raise BadSyntax("as many weights as columns, known beforehand")
+    parts = [algebra.arithmetic("mul", c, algebra.as_series(float(w))) for c, w in zip(columns, shares, strict=True)]
+    return algebra.divided(frames.measure(parts, "sum", skip=False), algebra.as_series(float(sum(shares))))
 
 
 # -- of two
@@ -244,6 +264,20 @@ def logical(op: str) -> Rule:
     return rule
 
 
+def _heaviside(reader: "Reader", given: Given) -> Value:
+    """0 below zero, 1 above it, x2 at it."""
+    x, middle = given.need("x1"), algebra.as_series(given.need("x2"))
+    given.done()
+
+    def step(s: Series) -> Series:
+        zero = algebra.as_series(0)
+        ends = algebra.choose(algebra.compare("gt", s, zero), algebra.as_series(1.0), algebra.as_series(0.0))
+        known = algebra.inverted(algebra.missing(s))
+        return algebra.choose(known, algebra.choose(algebra.compare("eq", s, zero), middle, ends), algebra.as_series(math.nan))
+
+    return over(reader, x, step, lambda v: float(v > 0) if v != 0 else math.nan)
+
+
 def reduced(op: str) -> Rule:
     """np.maximum.reduce([...]), np.logical_and.reduce([...])."""
 
@@ -265,6 +299,7 @@ _TWO: dict[str, Rule] = {
     "greater": test("gt"), "greater_equal": test("ge"), "less": test("lt"), "less_equal": test("le"), "equal": test("eq"),
     "not_equal": test("ne"), "logical_and": logical("and"), "logical_or": logical("or"), "logical_xor": logical("xor"),
     "bitwise_and": logical("and"), "bitwise_or": logical("or"), "clip": _clip, "where": _where, "select": _select, "nan_to_num": _nan_to_num,
+    "heaviside": _heaviside,
     **{f"{op}.reduce": reduced(op) for op in ("maximum", "minimum", "logical_and", "logical_or", "add", "multiply", "fmax", "fmin")},
 }  # fmt: skip
 

@@ -60,10 +60,11 @@ class Series:
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """Columns in order. `bars`: it is the table of bars itself, with columns added perhaps."""
+    """Columns in order. `bars`: it is the table of bars itself, with columns added perhaps; `array`: numpy's, which spreads NaN."""
 
     columns: dict[str, Series] = field(default_factory=dict)
     bars: bool = False
+    array: bool = False
 
     def copy(self) -> "Frame":
         return Frame(dict(self.columns), self.bars)

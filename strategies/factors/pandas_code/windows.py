@@ -36,7 +36,8 @@ def rolling(reader: "Reader", over: Series | Frame, given: Given) -> Rolling:
     centred = given.take("center", False)
     if centred:
         raise LookAhead("center=True would use bars that have not closed", suggestion="leave it out")
-    if given.take("win_type") is not None or given.take("on") is not None or given.take("closed") not in (None, "right"):
+    closed = given.take("closed")
+    if given.take("win_type") is not None or given.take("on") is not None or closed not in (None, "right", "left", "both"):
         raise BadSyntax("rolling is understood with a window, min_periods and center=False")
     given.drop("axis", "step", "method", "engine").done()
     if isinstance(window, str):
@@ -49,7 +50,19 @@ def rolling(reader: "Reader", over: Series | Frame, given: Given) -> Rolling:
     least = n if known is None else whole(known, "min_periods")
     if least > n:
         raise BadWindow(f"min_periods {least} is more than the window {n}")
-    return Rolling(ready(reader, over), n, least)
+    over = ready(reader, over)
+    return Rolling(_one_back(over) if closed == "left" else over, n + 1 if closed == "both" else n, least)
+
+
+def _one_back(over: Series | Frame) -> Series | Frame:
+    """What a window sees that leaves the newest bar out."""
+    if isinstance(over, Frame):
+        return Frame({name: _delayed(column) for name, column in over.columns.items()}, over.bars)
+    return _delayed(over)
+
+
+def _delayed(x: Series) -> Series:
+    return algebra.result(call("delay", x.node, 1), x, low=x.low, known=False)
 
 
 def offset(reader: "Reader", text: str) -> int:
