@@ -1,4 +1,4 @@
-"""Calls of TA-Lib and pandas-ta, by their tables: columns first, then numbers, by place or by name."""
+"""Calls of TA-Lib, pandas-ta and ta, by their tables: columns first, then numbers, by place or by name."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,19 +7,28 @@ from strategies.errors import BadConstant, BadSyntax, FactorError, UnknownName, 
 from strategies.factors.graph import Node, nearest
 from strategies.factors.pandas_code import windows
 from strategies.factors.pandas_code.operands import describe
+from strategies.factors.pandas_code.ta_library import TA_CLASSES, TA_LIBRARY
 from strategies.factors.pandas_code.talib import TALIB, Call
-from strategies.factors.pandas_code.values import Frame, Series, Value, Whole, is_number
+from strategies.factors.pandas_code.values import Frame, Instance, Module, Partial, Scope, Series, Value, Whole, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
 
 _IGNORED = ("offset", "fillna", "talib", "append", "price", "mamode_", "presma", "verbose", "prefix", "suffix", "fill_method")
+_PARTS = ("momentum", "trend", "volatility", "volume", "others")  # modules of the library ta
 _FIELDS = {"real": "close", "close": "close", "high": "high", "low": "low", "open": "open", "open_": "open", "volume": "volume"}
 
 
 def call(reader: "Reader", library: str, name: str, args: list[Value], named: dict[str, Value]) -> Value:
     """`talib.RSI(close, timeperiod=14)`, `ta.rsi(close, length=14)`. Raises FactorError."""
-    last = name.rpartition(".")[2]
+    place, _, last = name.rpartition(".")
+    if place in TA_CLASSES:
+        return _columns(reader, _row(TA_CLASSES[place], last, place), args, named)
+    if last in TA_CLASSES and (library == "ta" or place in _PARTS):
+        made_of = {method: Partial(Module(f"ta.{last}.{method}"), tuple(args), named) for method in TA_CLASSES[last]}
+        return Instance(made_of, {}, Scope({}))
+    if place in _PARTS or (library == "ta" and last not in TALIB):
+        return _columns(reader, _row(TA_LIBRARY, last, "ta"), args, named)
     if library == "talib" or (last.isupper() and last in TALIB):
         row = _row(TALIB, last.upper(), "TA-Lib")
         nodes = _nodes(reader, row, args, named)
