@@ -14,7 +14,7 @@ from strategies.errors import FactorError
 from strategies.factors.check import distinct
 from strategies.factors.graph import CONST, FIELD, Node, call, const, field, number_text
 from strategies.factors.operators import OPERATORS
-from strategies.factors.phrases import CLAIMS, FIELDS, INDICATORS, INFIX, NOUNS, PHRASES
+from strategies.factors.phrases import CLAIMS, FIELDS, FLIPPED, INDICATORS, INFIX, NOUNS, PHRASES
 
 LONGEST = 1_200  # characters, if fewer levels can do it
 LEVELS = (64, 12, 8, 6, 5, 4, 3)
@@ -118,6 +118,8 @@ class _Saying:
         if node.op in CLAIMS and not (node in self.names and level):
             if node.op == "ne" and node.args[1] is const(0):
                 return self.claim(node.args[0], level)
+            if node.op in FLIPPED and node.args[0].op == CONST:
+                return f"{self.inner(node.args[1], level)} {FLIPPED[node.op]} {node.args[0].text}"
             return self.filled(CLAIMS[node.op], node, level)
         return f"{self.inner(node, level)} is not 0"
 
@@ -135,7 +137,11 @@ class _Saying:
             if name.startswith("p"):
                 return number_text(node.params[int(name[1:])])
             argument = node.args[int(name)]
-            return self.claim(argument, level + 1) if claimed else self.inner(argument, level)
+            if claimed:
+                return self.claim(argument, level + 1)
+            said = self.inner(argument, level)
+            tail = found.start() == 0 and " " in said.removeprefix("the ") and not said.endswith(")")
+            return f"({said})" if tail else said  # what follows is of all of it
 
         return _SLOT.sub(slot, phrase)
 
@@ -158,7 +164,7 @@ class _Saying:
         typical, paid = self.vwap
         if node is paid:
             return Said("the VWAP")
-        if node is typical:
+        if node.size == typical.size and node in _typical():
             return Said("the typical price")
         if node.size >= INDICATOR_SIZE and (found := indicator(node)) is not None:
             return Said(_SLOT.sub(lambda slot: self.length(found.window, True) if slot[2] == "n" else "", PHRASES[found.name]))
@@ -171,6 +177,8 @@ class _Saying:
                 return self.annualised(node, level)
             case "ts_sum" if node.args[0].op in CLAIMS and node.args[0] not in self.names:
                 return Said(f"in how many of {self.over(node)} {self.claim(node.args[0], level + 1)}", True)
+            case "ts_mean" if node.args[0].op in CLAIMS and node.args[0] not in self.names:
+                return Said(f"the share of {self.over(node)} in which {self.claim(node.args[0], level + 1)}", True)
             case "ts_max" | "ts_min" if node.args[0].text == ("high" if node.op == "ts_max" else "low"):
                 return Said(f"the {self.over(node, adjective=True)} {node.args[0].text}")
             case "sign" if node.args[0].op == "sub":
@@ -266,9 +274,15 @@ def _defined(name: str, params: tuple[int, ...]) -> Node | None:
 
 
 @cache
+def _typical() -> list[Node]:
+    """(high + low + close) / 3, however it is added up; the first as vwap has it."""
+    parts = [field("high"), field("low"), field("close")]
+    return [call("div", call("add", call("add", parts[i], parts[j]), parts[k]), 3) for i, j, k in ((0, 1, 2), (0, 2, 1), (1, 2, 0))]
+
+
+@cache
 def _vwap() -> tuple[Node, Node]:
     """The typical price, and the price paid that stands in for it where it is known."""
-    high, low, close = field("high"), field("low"), field("close")
-    typical = call("div", call("add", call("add", high, low), close), 3)
+    typical = _typical()[0]
     paid = call("div", field("turnover"), field("volume"))
     return typical, call("where", call("is_nan", paid), typical, paid)

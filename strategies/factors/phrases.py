@@ -154,7 +154,7 @@ PHRASES = {
 INFIX = {"add": "plus", "sub": "minus", "mul": "times", "div": "divided by", "div_inf": "divided by"}
 CLAIMS = {"gt": "{0} is above {1}", "ge": "{0} is at least {1}", "eq": "{0} equals {1}", "ne": "{0} differs from {1}",
           "and": "{?0} and {?1}", "or": "{?0} or {?1}", "not": "not ({?0})", "is_nan": "{0} is not known"}  # fmt: skip
-SAID = {"field", "const", "neg"}  # by describe itself
+FLIPPED = {"gt": "is below", "ge": "is at most"}  # of a constant and a series: the series comes first
 
 PRICES = frozenset({"open", "high", "low", "close", "mark_price", "index_price"})
 FIELDS = {**{name: f"the {name.replace('_', ' ')}" for name in PRICES}, "vwap": "the VWAP"}
