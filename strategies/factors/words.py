@@ -25,6 +25,7 @@ _WORD = re.compile(
     re.ASCII,
 )
 _DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names
+_LINE_END = re.compile(r";[ \t]*(?:\n|$)")  # as some formulas are printed
 _STATEMENT = "|".join((*keyword.kwlist, "match", "case"))
 _LABEL = re.compile(rf"\s*((?!(?:{_STATEMENT})\b)[A-Za-z][\w -]*):(?!=)[^\n]*(?:\n|$)", re.ASCII)
 _TITLES = frozenset({"name", "title", "description", "rationale", "hypothesis", "idea"})
@@ -127,6 +128,9 @@ def _words(text: str, timeframe: int, dialect: Dialect) -> Iterator[Word]:
     """The words; a newline (text "\\n") only where no bracket is open."""
     row, begin, at, last, opened = 1, 0, 0, False, 0
     while at < len(text):
+        if not opened and _LINE_END.match(text, at):
+            at += 1
+            continue
         found = _WORD.match(text, at)
         column = at - begin + 1
         if found is None:

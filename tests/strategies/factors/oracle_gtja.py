@@ -47,6 +47,7 @@ class Tree(NamedTuple):
 
 
 def read(text: str) -> Tree:
+    text = text.removesuffix(";")
     tokens = _TOKEN.findall(text)
     assert "".join(tokens) == re.sub(r"\s", "", text), text
     reader = _Reader(tokens)

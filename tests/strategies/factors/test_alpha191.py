@@ -161,6 +161,7 @@ def test_every_text_says_something_on_real_candles(compared: Compared) -> None:
         ("CLOSE^0.5.*VOL./AMOUNT", "close**0.5 * volume / turnover"),
         ("RET+BANCHMARKINDEXCLOSE", "returns + benchmark_close"),
         ("DELAY(CLOSE)", "delay(close, 1)"),
+        ("CLOSE/OPEN;", "close / open"),
     ],
 )
 def test_the_notation_means(printed: str, canonical: str) -> None:
