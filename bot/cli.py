@@ -46,7 +46,7 @@ COMMANDS = (
     Row("look", "report", "report:report", "Tear sheet of a run: text or one HTML file"),
     Row("look", "verify", "verify:verify", "Decide a recorded run again and compare every digest"),
     Row("research", "data", "data:data", "Market data: import, list, check, synthesise"),
-    Row("factors", "factor", "factor:factor", "Read a factor: canonical text, inputs, warm-up"),
+    Row("factors", "factor", "factor:factor", "Read factors, compute their values over data files"),
 )
 
 
