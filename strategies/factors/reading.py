@@ -18,7 +18,7 @@ from strategies.factors.syntax import parse
 
 AUTO, PANDAS = "auto", "pandas"
 LONGEST = 8_192  # characters of anything, code or text
-_DURATION = re.compile(r"[(,\s]\d+(?:ms|[smhdw])\s*\)", re.ASCII)
+_DURATION = re.compile(r"[(,\s]\d+(?:ms|[smhdw])\s*[,)]", re.ASCII)
 _INFIX = re.compile(r"[\w)]\s*[-+*/^<>=]", re.ASCII)
 _LINES = re.compile(r"\w\s*=[^=\n][^\n]*\n\s*\S", re.ASCII)
 _NAME = re.compile(r"\b[a-z]\w*", re.ASCII)
