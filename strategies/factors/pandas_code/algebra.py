@@ -64,8 +64,6 @@ def finite(s: Series) -> Series:
 
 
 def arithmetic(op: str, a: Series, b: Series) -> Series:
-    if Kind.TWOS in (a.kind, b.kind):
-        _refuse_twos()
     if a.kind == b.kind == Kind.BOOL:
         return _of_booleans(op, a, b)
     whole = {a.kind, b.kind} <= {Kind.INT, Kind.BIT, Kind.BOOL} and op in ("add", "sub", "mul")
@@ -172,8 +170,6 @@ def _not_above(x: Node) -> bool:
 
 def compare(op: str, a: Series, b: Series) -> Series:
     """True or False; False where either is NaN, but for `!=`."""
-    if Kind.TWOS in (a.kind, b.kind):
-        _refuse_twos()
     node = call(op, a.node, b.node)
     if not (a.known and b.known):
         node = call("nan_to", node, int(op == "ne"))
@@ -206,15 +202,11 @@ def truth(a: Series) -> Series:
         return a.copy(kind=Kind.BOOL)
     if a.kind == Kind.OBJECT:
         return result(call("nan_to", a.node, 0), a, kind=Kind.BOOL, low=1, known=True)
-    if a.kind == Kind.TWOS:
-        _refuse_twos()
     return compare("ne", a, as_series(0))
 
 
 def logical(op: str, a: Series, b: Series) -> Series:
     """`&`, `|`, `^` of booleans, or of whole numbers that are 0 or 1."""
-    if op == "and" and Kind.TWOS in (a.kind, b.kind) and Kind.BOOL in (a.kind, b.kind):
-        a, b = (s.copy(kind=Kind.BOOL) if s.kind == Kind.TWOS else s for s in (a, b))
     for side in (a, b):
         if side.kind in (Kind.FLOAT, Kind.INT) and not constant(side):
             raise BadSyntax("& and | stand between conditions", suggestion="write (a > b) & (c > d)")
@@ -225,9 +217,9 @@ def logical(op: str, a: Series, b: Series) -> Series:
 
 
 def inverted(a: Series) -> Series:
-    """`~`."""
+    """`~`; of filled, once shifted booleans, which are objects, pandas gives -2 and -1, and both are true."""
     if a.kind == Kind.OBJECT and a.known:
-        return a.copy(node=call("not", a.node), kind=Kind.TWOS)
+        return a.copy(node=call("sub", call("neg", a.node), 1), kind=Kind.TWOS, low=0)
     if a.kind != Kind.BOOL:
         raise BadSyntax("~ stands before a condition", suggestion="compare first, or fill the gaps: x.shift(1, fill_value=False)")
     return result(call("not", a.node), a, kind=Kind.BOOL, low=1, known=True)
@@ -240,8 +232,6 @@ def choose(condition: Series, yes: Series, no: Series) -> Series:
     kind = kinds.pop() if len(kinds) == 1 else (Kind.INT if kinds <= {Kind.INT, Kind.BIT, Kind.BOOL} else Kind.FLOAT)
     if kind == Kind.INT and all(constant(s) and s.node.op == CONST and s.node.params[0] in (0, 1) for s in (yes, no)):
         kind = Kind.BIT
-    if kind == Kind.TWOS:
-        _refuse_twos()
     inf = yes.inf or no.inf
     low, known = min(yes.low, no.low), yes.known and no.known
     if condition.node.op == CONST:
@@ -306,10 +296,3 @@ def held(a: Series, low: "Series | None", high: "Series | None") -> Series:
     done = a if low is None else larger(a, low, "max")
     done = done if high is None else larger(done, high, "min")
     return done.copy(inf=a.inf and (low is None or high is None))
-
-
-def _refuse_twos() -> None:
-    raise BadSyntax(
-        "~ of a shifted condition gives -1 and -2 in pandas, not True and False",
-        suggestion="shift with fill_value: x.shift(1, fill_value=False)",
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra, weights
+from strategies.factors.pandas_code import ahead, algebra, unrolled, weights
 from strategies.factors.pandas_code.operands import describe, items, operate
 from strategies.factors.pandas_code.values import (
     Frame,
@@ -139,8 +139,10 @@ def _diff(reader: "Reader", given: Given) -> Value:
     given.done()
     if isinstance(x, Vector):
         return Vector(tuple(b - a for a, b in zip(x.items, x.items[1:], strict=False)))
-    if isinstance(x, Window):
-        raise BadSyntax("np.diff inside a window is not understood", suggestion="x.diff().rolling(n)")
+    if isinstance(x, Window | Items):
+        from strategies.factors.pandas_code import reductions
+
+        return reductions.operate(reader, "sub", reductions.item(reader, x, slice(1, None)), reductions.item(reader, x, slice(None, -1)))
     if not isinstance(x, Series) or n != 1:
         raise BadSyntax("np.diff is understood of one column, once")
     change = algebra.arithmetic("sub", x.copy(kind=Kind.FLOAT), methods.delayed(reader, x, 1))
@@ -254,6 +256,10 @@ def _roll(reader: "Reader", given: Given) -> Value:
     if isinstance(x, Vector):
         n = whole(n, "the shift") % max(1, len(x.items))
         return Vector(x.items[-n:] + x.items[:-n])
+    if isinstance(x, Window | Items):
+        items_ = x.items if isinstance(x, Items) else unrolled.items_of(x).items
+        n = whole(n, "the shift") % len(items_)
+        return Items(items_[-n:] + items_[:-n])
     if isinstance(n, int) and n < 0:
         ahead.refuse(f"np.roll by {n}", f"look back instead: shift({-n})")
     ahead.refuse("np.roll wraps around: the first bars get the last values; it", f"use shift({n})")

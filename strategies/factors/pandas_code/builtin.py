@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
-from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code import ahead, algebra, windows
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
 from strategies.factors.pandas_code.values import (
     Columns,
@@ -97,7 +97,7 @@ def _len(reader: "Reader", given: Given) -> Value:
         case Frame() | Series() | Index():
             return Rows()
         case Window():
-            return over.n
+            return windows.counted(over.of, over.n, 0) if over.part else over.n
         case Items():
             return len(over.items)
         case Columns():

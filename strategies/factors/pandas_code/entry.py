@@ -14,7 +14,6 @@ from strategies.factors.pandas_code.values import (
     Function,
     Given,
     Instance,
-    Kind,
     Method,
     Scope,
     Series,
@@ -218,8 +217,6 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
         raise UnknownName(f"there is no column {value.name!r}", suggestion=nearest(value.name, [*frame.columns, *reader.setting.fields]))
     if not isinstance(value, Series):
         raise BadSyntax("the function gives back no column", suggestion="return a Series as long as the DataFrame")
-    if value.kind == Kind.TWOS:
-        raise BadSyntax("~ of a shifted condition gives -1 and -2 in pandas", suggestion="shift with fill_value=False")
     done = algebra.finite(value).node
     if not done.inputs():
         raise BadConstant(f"it is the constant {done.text} and reads no field")

@@ -50,7 +50,7 @@ def value(reader: "Reader", tree: ast.expr, scope: Scope) -> Value:
 def assign(reader: "Reader", target: ast.expr, new: Value, scope: Scope) -> None:
     match target:
         case ast.Name(id=name):
-            scope.names[name] = new
+            scope.put(name, new)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
             _unpack(reader, parts, new, scope)
         case ast.Subscript(value=of, slice=index):
@@ -86,8 +86,8 @@ def _set_attribute(owner: Value, name: str, new: Value) -> None:
                 raise BadSyntax("the index of the bars cannot be changed")
         case Frame() if name == "columns":
             names = [str(n) for n in items(new)]
-            if len(names) != len(owner.columns) or owner.bars:
-                raise BadSyntax("the columns of the bars cannot be renamed like this", suggestion="use df.rename(columns={...})")
+            if len(names) != len(owner.columns):
+                raise BadSyntax(f"{len(names)} names for {len(owner.columns)} columns", suggestion="use df.rename(columns={...})")
             owner.columns = dict(zip(names, owner.columns.values(), strict=True))
         case Frame():
             subscripts.put_column(owner, name, new)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra, measures, reductions, windows
+from strategies.factors.pandas_code import ahead, algebra, measures, reductions, weights, windows
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import Frame, Given, Items, Last, Record, Rows, Series, Value, Vector, Window, is_number, whole
 
@@ -125,6 +125,8 @@ class Matrix(list[Value]):
 def _covariance(reader: "Reader", given: Given) -> Value:
     a, b = given.need("m"), given.need("y")
     ddof = 0 if given.take("bias", False) else whole(given.take("ddof", 1), "ddof")
+    if isinstance(a, Vector) or isinstance(b, Vector):
+        return _covariance_with(a, b, ddof)
     first, second = _plain(a), _plain(b)
     if not (first.plain and second.plain):
         raise BadSyntax("a covariance is taken of the values themselves")
@@ -138,6 +140,19 @@ def _covariance(reader: "Reader", given: Given) -> Value:
 
     mixed = one(first.of, second.of)
     return Matrix([[one(first.of, first.of), mixed], [mixed, one(second.of, second.of)]])
+
+
+def _covariance_with(a: Value, b: Value, ddof: int) -> Value:
+    """Of constant numbers and a window."""
+    by, window = (a, _plain(b)) if isinstance(a, Vector) else (b, _plain(a))
+    if not window.plain or len(by.items) != window.n:
+        raise BadSyntax("a covariance is taken of as many numbers as the window is long")
+    free, mean = window.n - ddof, sum(by.items) / window.n
+    mixed = weights.dot(window.of, tuple((v - mean) / free for v in by.items))
+    spread = windows.spread(window.of, "var", window.n, window.n, ddof)
+    spread.full = True
+    own = sum((v - mean) ** 2 for v in by.items) / free
+    return Matrix([[own, mixed], [mixed, spread]] if isinstance(a, Vector) else [[spread, mixed], [mixed, own]])
 
 
 def _dot(reader: "Reader", given: Given) -> Value:

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.pandas_code import ahead, algebra, groups, windows
-from strategies.factors.pandas_code.operands import operate
-from strategies.factors.pandas_code.values import Frame, Function, Given, Index, Kind, Module, Series, Value, Whole, is_number, whole
+from strategies.factors.pandas_code.operands import items, operate
+from strategies.factors.pandas_code.values import (
+    Frame,
+    Function,
+    Given,
+    Index,
+    Kind,
+    Module,
+    Series,
+    Value,
+    Vector,
+    Whole,
+    is_number,
+    whole,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -276,6 +289,10 @@ def _binary(op: str) -> Callable[["Reader", Frame, Given], Frame]:
             if axis not in (0, "index"):
                 raise BadSyntax("a column goes with each column of a table by axis=0")
             return Frame({name: operate(reader, op, column, other) for name, column in frame.columns.items()})
+        if isinstance(other, list | Vector) and len(items(other)) == len(frame.columns):
+            return Frame({n: operate(reader, op, c, w) for (n, c), w in zip(frame.columns.items(), items(other), strict=True)})
+        if isinstance(other, dict):
+            return Frame({n: operate(reader, op, c, other[n]) for n, c in frame.columns.items()})
         made = operate(reader, op, frame, other)
         assert isinstance(made, Frame)
         return made

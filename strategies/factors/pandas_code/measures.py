@@ -10,7 +10,7 @@ from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import algebra, unrolled, weights, windows
 from strategies.factors.pandas_code.numbers import number_node
 from strategies.factors.pandas_code.operands import describe
-from strategies.factors.pandas_code.values import Given, Kind, Last, Series, Value, Vector, Window, is_number, whole
+from strategies.factors.pandas_code.values import Given, Items, Kind, Last, Series, Value, Vector, Window, is_number, whole
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -173,6 +173,13 @@ def _ordinal(reader: "Reader", x: Window, given: Given) -> Value:
     return Argsort(x)
 
 
+def _sorted(reader: "Reader", x: Window, given: Given) -> Items:
+    """np.sort: each place is a quantile."""
+    if x.n > unrolled.MOST or x.n < 2:
+        raise BadSyntax("a sorted window is understood of some dozens of bars", suggestion="use np.percentile")
+    return Items([windows.quantile(x.of, float(f"{k / (x.n - 1):.12g}"), x.n, x.known) for k in range(x.n)], x.raw)
+
+
 class Argsort:
     """x.argsort(); of it only argsort again is understood: ranks from 0."""
 
@@ -213,7 +220,7 @@ _MEASURES: Mapping[str, Measure] = {
     "std": _spread("std"), "var": _spread("var"), "quantile": _quantile, "percentile": _percentile, "argmax": _place("argmax"),
     "argmin": _place("argmin"), "ptp": _range, "prod": _product, "product": _product, "rank": _rank, "autocorr": _autocorr,
     "corr": _with("corr"), "cov": _with("cov"), "any": _truths("any"), "all": _truths("all"), "count": _count, "tail": _tail, "head": _head,
-    "argsort": _ordinal, "average": _average, "dot": _dot, "count_nonzero": lambda reader, x, given: windows.plain(
+    "argsort": _ordinal, "sort_values": _sorted, "average": _average, "dot": _dot, "count_nonzero": lambda reader, x, given: windows.plain(
         algebra.truth(x.of) if x.of.kind not in (Kind.BIT, Kind.BOOL) else x.of, "sum", x.n, x.known
     ),
 }  # fmt: skip

@@ -167,8 +167,9 @@ def running(op: str) -> Rule:
         given.drop("axis", "skipna", "dtype").done()
         windows.whole_rows(x)
         node = node_of(op, algebra.standing(x, reader.clock).node)
-        low = x.low if op != "cumsum" else x.low
-        return algebra.result(node, x, low=low, known=x.known, kind=Kind.INT if x.kind in (Kind.INT, Kind.BIT, Kind.BOOL) else Kind.FLOAT)
+        if x.array and not x.known:  # numpy's sums stay NaN after the first one
+            node = node_of("keep", node, node_of("eq", node_of("cumsum", node_of("is_nan", x.node)), 0))
+        return algebra.result(node, x, low=x.low, known=x.known, kind=Kind.INT if x.kind in (Kind.INT, Kind.BIT, Kind.BOOL) else Kind.FLOAT)
 
     return rule
 
@@ -247,6 +248,11 @@ def dropna(reader: "Reader", x: Series, given: Given) -> Series | None:
 
 def same(reader: "Reader", x: Series, given: Given) -> Series:
     return x.copy()
+
+
+def renamed(reader: "Reader", x: Series, given: Given) -> Series:
+    name = given.take("index", "")
+    return x.copy(name=name) if isinstance(name, str) and name else x.copy()
 
 
 def reindexed(reader: "Reader", x: Series, given: Given) -> Series:
@@ -340,7 +346,7 @@ SERIES: Mapping[str, Rule] = {
     "rolling": windows.rolling, "expanding": windows.expanding, "ewm": windows.ewm,
     "where": choosing.where, "mask": choosing.mask, "clip": choosing.clip, "between": choosing.between, "isin": choosing.isin,
     "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast, "round": rounded, "dropna": dropna, "copy": same, "to_numpy": same, "squeeze": same,
-    "rename": same, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
+    "rename": renamed, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
     "sort_index": same, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
     "reindex": reindexed, "reindex_like": lambda reader, x, given: x.copy(dropped=False), "abs": one(absolute),
     "isna": one(algebra.missing), "isnull": one(algebra.missing),

@@ -13,6 +13,7 @@ from strategies.factors.pandas_code.values import (
     Frame,
     Index,
     Items,
+    Record,
     Rows,
     Series,
     Short,
@@ -284,6 +285,8 @@ def items(value: Value) -> list[Value]:
         value.refuse()
     if isinstance(value, list | tuple):
         return list(value)
+    if isinstance(value, Record):
+        return list(value.parts.values())
     if isinstance(value, dict):
         return list(value)
     if isinstance(value, Vector):

@@ -78,6 +78,8 @@ class Reader:
             return Module(f"builtins.{name}")
         if name in COMMON:
             return Module(COMMON[name])
+        if name == "__name__":
+            return "factor"
         ahead.refuse_name(name)
         raise UnknownName(f"{name!r} has no meaning here", suggestion="define it in the text, or make it an argument with a default")
 
@@ -322,6 +324,10 @@ def _raise(reader: Reader, tree: ast.Raise, scope: Scope) -> None:
     raise BadSyntax("this path always raises")
 
 
+def _shared(reader: Reader, tree: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+    scope.shared.update(tree.names)
+
+
 def _nothing(reader: Reader, tree: ast.stmt, scope: Scope) -> None:
     return None
 
@@ -330,5 +336,6 @@ _STATEMENTS: Mapping[type[ast.stmt], Callable[..., Returned | Leave | None]] = {
     ast.FunctionDef: _define, ast.ClassDef: _class, ast.Return: _return, ast.Assign: _assign, ast.AnnAssign: _annotated,
     ast.AugAssign: _augmented, ast.Expr: _expression, ast.If: _if, ast.For: _for, ast.While: _while, ast.With: _with, ast.Try: _try,
     ast.Import: _import, ast.ImportFrom: _import_from, ast.Raise: _raise, ast.Assert: _nothing, ast.Pass: _nothing,
+    ast.Global: _shared, ast.Nonlocal: _shared,
     ast.Break: lambda reader, tree, scope: Leave("break"), ast.Continue: lambda reader, tree, scope: Leave("continue"),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import algebra, unrolled, windows
-from strategies.factors.pandas_code.operands import describe
+from strategies.factors.pandas_code.operands import describe, items
 from strategies.factors.pandas_code.operands import operate as operate_values
 from strategies.factors.pandas_code.values import (
     Frame,
@@ -99,6 +99,8 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         return dot_product(reader, a, b)
     if isinstance(a, Items) or isinstance(b, Items):
         return unrolled.each(a, b, lambda x, y: _join(reader, name, x, y))
+    if any(isinstance(s, Window) and s.part for s in (a, b)) and not (is_number(a) or is_number(b)):
+        raise BadSyntax(_NO_LENGTH, suggestion="np.where(condition, x, 0).sum()")
     if isinstance(a, Window) and isinstance(b, Window):
         return _of_two(reader, name, a, b)
     window, other = (a, b) if isinstance(a, Window) else (b, a)
@@ -270,6 +272,9 @@ def dot_product(reader: "Reader", a: Value, b: Value) -> Value:
         return float(sum(p * q for p, q in zip(a.items, b.items, strict=True)))
     if isinstance(a, Window | Items) and isinstance(b, Window | Items):
         return method(reader, operate(reader, "mul", a, b), "sum", Given("dot", [], {}))
+    if isinstance(a, Frame) and not a.bars and isinstance(b, Vector | list) and len(a.columns) == len(items(b)):
+        parts = [operate_values(reader, "mul", c, w) for c, w in zip(a.columns.values(), items(b), strict=True)]
+        return unrolled.tree(parts, unrolled.added)
     if isinstance(a, Series | Frame) or isinstance(b, Series | Frame):
         Whole("a product over all bars", "use rolling(n).apply with weights").refuse()
     raise BadSyntax("this product is not understood")
@@ -284,8 +289,12 @@ def item(reader: "Reader", x: Value, key: Value) -> Value:
         return unrolled.item(x, key)
     if isinstance(key, Index):
         return x
-    if isinstance(key, Window | Items):
-        raise BadSyntax("a part of a window chosen by a condition has no fixed length", suggestion="np.where(condition, x, 0).sum()")
+    if x.part:
+        raise BadSyntax(_NO_LENGTH, suggestion="np.where(condition, x, 0).sum()")
+    if isinstance(key, Window):
+        return _part(x, key)
+    if isinstance(key, Items):
+        raise BadSyntax(_NO_LENGTH, suggestion="np.where(condition, x, 0).sum()")
     if isinstance(key, int) and not isinstance(key, bool) and -x.n <= key < x.n:
         return unrolled.at(x, key % x.n)
     if isinstance(key, slice) and all(v is None or isinstance(v, int) for v in (key.start, key.stop, key.step)):
@@ -301,6 +310,33 @@ def item(reader: "Reader", x: Value, key: Value) -> Value:
     raise BadSyntax("this is no place in the window", suggestion="x[-1] is the newest value, x[0] the oldest")
 
 
+_NO_LENGTH = "a part of a window chosen by a condition has no fixed length"
+
+
+def _part(x: Window, condition: Window) -> Window:
+    """x[x > 0]: what is left out is not known to the measures of the part."""
+    if not (x.plain and condition.plain) or x.n != condition.n or condition.of.kind not in (Kind.BIT, Kind.BOOL):
+        raise BadSyntax(_NO_LENGTH, suggestion="np.where(condition, x, 0).sum()")
+    kept = algebra.result(node_of("keep", x.of.node, condition.of.node), x.of, low=x.of.low, known=False).copy(full=False)
+    return x.copy(of=algebra.finite(kept), known=1, part=True)
+
+
+_OF_PARTS = frozenset({"sum", "mean", "std", "var", "min", "max", "median", "count"})
+
+
+def _of_part(reader: "Reader", x: Window, name: str, given: Given) -> Series:
+    """A measure of what a condition chose: 0 or not known where it chose nothing."""
+    from strategies.factors.pandas_code import measures
+
+    if name not in _OF_PARTS:
+        raise BadSyntax(f"{name} of a part of a window is not understood", suggestion="np.where(condition, x, 0).sum()")
+    if name == "count":
+        return windows.counted(x.of, x.n, 0)
+    done = measures.measure(reader, x, name, given)
+    assert isinstance(done, Series)
+    return algebra.filled(done, algebra.as_series(0)) if name == "sum" else done
+
+
 # -- measures
 
 
@@ -314,6 +350,8 @@ def method(reader: "Reader", x: Value, name: str, given: Given) -> Value:
         raise BadSyntax(f"{name} of such a window is not understood")
     if isinstance(x, Items):
         return unrolled.method(reader, x, name, given)
+    if x.part and name not in ("abs", "pow", "clip"):
+        return _of_part(reader, x, name, given)
     return measures.measure(reader, x, name, given)
 
 

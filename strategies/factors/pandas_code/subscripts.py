@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call
-from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code import ahead, algebra, windows
 from strategies.factors.pandas_code.groups import Grouped
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import (
@@ -25,6 +25,7 @@ from strategies.factors.pandas_code.values import (
     Rolling,
     Rows,
     Series,
+    Short,
     Value,
     Vector,
     Whole,
@@ -249,7 +250,9 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
                 return len(owner.items)
         case Window():
             if name == "size":
-                return owner.n
+                return owner.n if owner.known else windows.counted_of(owner.of, owner.n)
+            if name == "empty":
+                return algebra.compare("eq", windows.counted_of(owner.of, owner.n), algebra.as_series(0)) if owner.known == 0 else False
             if name == "shape":
                 return (owner.n,)
             if name == "T":
@@ -349,7 +352,13 @@ def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
         x.become(_masked(x, first_bars(reader, 1), new))
     elif _from_end(key):
         ahead.refuse("the last bar", "use the column itself")
-    elif isinstance(key, slice) and isinstance(key.start, int) and key.start >= 0 and key.stop is None and isinstance(new, Series):
+    elif (
+        isinstance(key, slice)
+        and isinstance(key.start, int)
+        and key.start >= 0
+        and key.stop is None
+        and isinstance(new, Series | Short | float | int)
+    ):
         from strategies.factors.pandas_code import arrays
 
         x.become(arrays.put_after(reader, x, key.start, new))

@@ -116,6 +116,7 @@ def method(reader: "Reader", x: Items, name: str, given: Given) -> Value:
         case "argmax" | "argmin":
             return _place(values, name == "argmax")
         case "diff":
+            given.take("periods")
             pairs = [algebra.arithmetic("sub", b, a) for a, b in zip(values, values[1:], strict=False)]
             return Items(pairs, x.raw)
         case "abs":

@@ -108,6 +108,7 @@ class Window:
     """The last `n` values of a series as a vector, oldest first: weights x factor x (of - centre) ** power, or its size.
 
     raw    a numpy array rather than a pandas Series; known: how many values must be known (all of them, but for min_periods)
+    part   only the values that are known: those that a condition chose, x[x > 0], so that it has no fixed length
     """
 
     of: Series
@@ -119,6 +120,7 @@ class Window:
     absolute: bool = False
     factor: Series | None = None
     weights: tuple[float, ...] | None = None
+    part: bool = False
 
     def copy(self, **changes: Any) -> "Window":
         parts = {name: getattr(self, name) for name in self.__slots__}
@@ -277,11 +279,21 @@ class Whole:
 
 @dataclass(slots=True)
 class Scope:
-    """Names, and the scope around it; `lazy`: statements of the module that a name is read from when it is first asked for."""
+    """Names, and the scope around it; `lazy`: statements of the module that a name is read from when it is first asked for;
+    `shared`: names that `global` or `nonlocal` says belong to a scope around."""
 
     names: dict[str, Value]
     outer: "Scope | None" = None
     lazy: dict[str, Callable[[], Value]] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+
+    def put(self, name: str, value: Value) -> None:
+        home: Scope = self
+        while name in home.shared and home.outer is not None:
+            home = home.outer
+            while home.outer is not None and name not in home.names and name not in home.lazy:
+                home = home.outer
+        home.names[name] = value
 
 
 class Written(float):

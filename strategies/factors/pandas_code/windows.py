@@ -120,8 +120,6 @@ def ready(reader: "Reader", over: Series | Frame) -> Series | Frame:
 
 def _one_ready(reader: "Reader", over: Series) -> Series:
     whole_rows(over)
-    if over.kind == Kind.TWOS:
-        raise BadSyntax("~ of a shifted condition is not a condition in pandas", suggestion="shift with fill_value=False")
     return algebra.standing(algebra.finite(over), reader.clock)
 
 
@@ -211,6 +209,11 @@ def counted(x: Series, n: int, known: int) -> Series:
     ones = call("not", here.node) if not x.known else call("add", call("mul", x.node, 0), 1)
     node = call("ts_sum", ones, n) if known >= n else call("roll_sum", ones, n, max(known, 1))
     return algebra.result(node, x, low=1, known=False, inf=False)
+
+
+def counted_of(x: Series, n: int) -> Series:
+    """How many of the last n values there are."""
+    return algebra.result(call("roll_count", x.node, n, 0), x, kind=Kind.INT, low=1, known=True, inf=False)
 
 
 def _ddof(given: Given) -> int:
