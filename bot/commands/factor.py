@@ -55,7 +55,7 @@ def factor() -> None:
 PARSE = (
     "sluice factor parse '-ts_zscore(close, 60) * rank(volume)'",
     "sluice factor parse alpha.py --timeframe 1h --fields exchange_netflow --json",
-    "sluice factor parse --batch factors.jsonl > parsed.jsonl",
+    "sluice factor parse --batch factors.jsonl",
 )
 
 
