@@ -27,7 +27,7 @@ _WORD = re.compile(
 _DOTTED = re.compile(r"\.([A-Za-z_]\w*)", re.ASCII)  # what follows a name; some dialects have such names
 _LINE_END = re.compile(r";[ \t]*(?:\n|$)")  # as some formulas are printed
 _STATEMENT = "|".join((*keyword.kwlist, "match", "case"))
-_LABEL = re.compile(rf"\s*((?!(?:{_STATEMENT})\b)[A-Za-z][\w -]*):(?!=)[^\n]*(?:\n|$)", re.ASCII)
+_LABEL = re.compile(rf"\s*((?!(?:{_STATEMENT})\b)(?:[Aa]lpha ?# ?\d+|[A-Za-z][\w -]*)):(?!=)[^\n]*(?:\n|$)", re.ASCII)
 _TITLES = frozenset({"name", "title", "description", "rationale", "hypothesis", "idea"})
 _PYTHON = {"^": "**", "&&": "and", "||": "or", "!": "not"}
 _VALUES = frozenset({"true", "false", "none", "nan", "inf", "infinity", "null"})
@@ -109,7 +109,7 @@ def _gate(text: str) -> str:
 
 
 def _unlabelled(text: str) -> str:
-    """Labels above the formula and before it, as in `FACTOR_NAME: Momentum` and `Factor: momentum_5d`, as spaces.
+    """Labels above the formula and before it, as in `FACTOR_NAME: Momentum`, `Factor: momentum_5d`, `Alpha#6: ...`, as spaces.
 
     A label that ends in a word such as NAME or TITLE takes its line with it; any other goes alone.
     """

@@ -215,7 +215,11 @@ def test_labels_above_and_before_a_formula_are_not_part_of_it() -> None:
     assert meaning("Factor: momentum_5d * sign(volume - avg_volume_20d)", "sluice") is canonical(
         "momentum_5d * sign(volume - avg_volume_20d)"
     )
+    assert meaning("Alpha#101: ((close - open) / ((high - low) + .001))", "worldquant") is canonical(
+        "(close - open) / ((high - low) + 0.001)"
+    )
     assert refusal("Factor: momentum_5d * sgn(volume)", "sluice").column == 23
+    assert refusal("close # why: open", "sluice").code == "text"
     assert refusal("NAME: x\nEXPRESSION:\n  clse", "sluice").line == 3
     assert refusal("TITLE: close", "sluice").code == "syntax"
 
