@@ -3,6 +3,7 @@
 The rule: whatever comes in, a document comes out, `ok` or a refusal with its place. No text is ever executed.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -21,6 +22,7 @@ from strategies.factors.graph import FIELD, nearest
 from strategies.factors.operators import OPERATORS
 
 LARGEST = 1 << 20  # bytes of a file or of a line
+_NAMES_A_FILE = re.compile(r"[^\s()*+,]+\.(?:py|txt|jsonl)")
 Document = dict[str, Any]  # Any: values of several kinds
 
 
@@ -172,7 +174,11 @@ def of_argument(text: str, stdin: IO[bytes]) -> Source:
         return Source(_decoded(stdin.read(LARGEST + 1), "stdin"), name="stdin")
     file = Path(text.strip())
     if not _is_file(file):
+        if _NAMES_A_FILE.fullmatch(text.strip()):
+            raise ConfigError(f"{text.strip()}: there is no such file.  A factor is its text, - for stdin, or a file that holds it")
         return Source(text)
+    if file.suffix == ".jsonl":
+        raise ConfigError(f"{file} is a batch, as its name says.  Give it as one: --batch {file}")
     with file.open("rb") as stream:
         found = _decoded(stream.read(LARGEST + 1), str(file))
     if not found.strip():

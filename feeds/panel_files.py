@@ -12,15 +12,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from feeds import times
 from feeds.candle_files import PRICES, TURNOVERS, VOLUMES, Series, check_order, commonest_step, rows_by_symbol
 from feeds.errors import BadData
-from feeds.files import PARQUET, SUFFIXES, SYMBOL_COLUMNS, Floats, Ints, Table, column_names, find_files, instants, numbers, read_table
-from feeds.files import time_column as column_of_time
+from feeds.files import (
+    PARQUET,
+    SUFFIXES,
+    SYMBOL_COLUMNS,
+    Floats,
+    Ints,
+    Table,
+    column_names,
+    find_files,
+    instants,
+    is_number,
+    numbers,
+    read_table,
+    time_column,
+)
 
 FIELD = re.compile(r"[a-z_][a-z0-9_]*")
 TIME = "ts_ms"
+LOOKED_AT = 100  # cells of a column of text, to see whether it holds numbers
 
 
 class Part(NamedTuple):
@@ -41,7 +56,7 @@ class Panel:
     """Symbols over time. A symbol that lacks a column, or a bar, has NaN there.
 
     times   int64[n] every ts_ms that occurs, ascending;  numbers  the absolute bar number of each
-    fields  every column that some symbol has;  files  where they come from;  notes  for people: what a reader would want to know
+    fields  every column of numbers that some symbol has;  files  where they come from;  notes  for people: what a reader would want to know
     """
 
     def __init__(self, timeframe: int, parts: dict[str, list[Part]]) -> None:
@@ -137,7 +152,7 @@ def _parts(path: Path, symbols: Collection[str]) -> list[Part]:
     if symbols and name not in symbols and path.name.lower().endswith(PARQUET) and not set(column_names(path)) & set(SYMBOL_COLUMNS):
         return []
     table = read_table(path)
-    time_name = column_of_time(table)
+    time_name = time_column(table)
     columns = _fields(table, time_name)
     ts, _ = instants(table, time_name)
     several = table.find(*SYMBOL_COLUMNS)
@@ -163,7 +178,16 @@ def _fields(table: Table, time_name: str) -> dict[str, str]:
     if turnover is not None:
         columns["turnover"] = turnover
     others = (name for name in table.columns if name not in SYMBOL_COLUMNS and name != time_name and FIELD.fullmatch(name))
-    return columns | {name: name for name in others if name not in columns}
+    return columns | {name: name for name in others if name not in columns and _holds_numbers(table.columns[name])}
+
+
+def _holds_numbers(column: pa.ChunkedArray) -> bool:
+    """Whether it does by its type, or its first cells by their text; a later cell that does not is refused when it is read."""
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        cells = (str(cell).strip() for cell in column.slice(0, LOOKED_AT).to_pylist() if cell is not None)
+        return all(is_number(cell) for cell in cells if cell)
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind))
 
 
 def _in_order(parts: list[Part]) -> list[Part]:

@@ -22,15 +22,25 @@ def test_every_further_column_is_a_field_and_what_is_missing_is_not_known(tmp_pa
     save(candles(4, oi=[1.0, None, 3.0, 4.0], note=["a", "b", "c", "d"]), tmp_path / "A.csv")
     save(candles(3, start=START + 2 * MINUTE).drop(index=1).assign(Quote_Volume=7.0), tmp_path / "B.csv")
     panel = read_panel([tmp_path])
-    assert panel.fields == ("open", "high", "low", "close", "volume", "oi", "note", "turnover", "quote_volume")
+    assert panel.fields == ("open", "high", "low", "close", "volume", "oi", "turnover", "quote_volume")
     assert panel.times.tolist() == [START + i * MINUTE for i in range(5)]
     first = START // MINUTE
     values = panel.values(("oi", "turnover"), first - 1, first + 6)
     assert values.shape == (7, 2, 2)
     np.testing.assert_array_equal(values[:, 0, 0], [np.nan, 1, np.nan, 3, 4, np.nan, np.nan])
     np.testing.assert_array_equal(values[:, 1, 1], [np.nan, np.nan, np.nan, 7, np.nan, 7, np.nan])
-    with pytest.raises(BadData, match=r"A.csv: row 1 \(line 2\), column note: 'a' is text"):
-        panel.values(("note",), first, first + 1)
+
+
+def test_a_column_of_text_is_no_field_and_text_among_numbers_is_refused_with_its_place(tmp_path: Path) -> None:
+    notes = ["fine"] * 200
+    marks: list[object] = [*range(150), "n/a", *range(49)]
+    for name in ("A.csv", "B.parquet"):
+        frame = candles(200, note=notes, flag=[True] * 200, mark=[str(m) for m in marks], nothing=[None] * 200)
+        save(frame, tmp_path / name[0] / name)
+        panel = read_panel([tmp_path / name[0]])
+        assert panel.fields == ("open", "high", "low", "close", "volume", "mark", "nothing")
+        with pytest.raises(BadData, match=rf"{name}: row 151.*, column mark: 'n/a' is text"):
+            panel.values(("mark",), START // MINUTE, START // MINUTE + 1)
 
 
 def test_the_timeframe_is_the_commonest_step(tmp_path: Path) -> None:

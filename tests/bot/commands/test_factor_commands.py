@@ -155,6 +155,14 @@ def test_a_refusal_of_a_file_names_its_line(capsys: Capture) -> None:
     assert shown[caret.index("^")] == "x"
 
 
+def test_a_file_that_is_not_there_or_holds_many_factors_is_said(capsys: Capture) -> None:
+    code, _, err = run(capsys, "factor", "parse", "alphas/mom.py")
+    assert code == 4 and "alphas/mom.py: there is no such file" in err
+    Path("b.jsonl").write_text(lines({"id": "a", "text": "close"}))
+    code, _, err = run(capsys, "factor", "parse", "b.jsonl")
+    assert code == 4 and "--batch b.jsonl" in err
+
+
 def test_one_factor_or_a_batch_is_needed_and_not_both(capsys: Capture) -> None:
     assert run(capsys, "factor", "parse")[0] == 2
     assert run(capsys, "factor", "parse", "close", "--batch", "b.jsonl")[0] == 2
