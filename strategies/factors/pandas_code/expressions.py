@@ -35,6 +35,7 @@ BUILTINS = frozenset({
     "RuntimeError", "IndexError", "ZeroDivisionError", "NotImplementedError", "AttributeError", "object",
 })  # fmt: skip
 MOST_ITEMS = 2_000
+NODES_A_STEP = 64  # a large graph takes as long to name as many small ones
 __all__ = ["BUILTINS", "assign", "binary", "items", "value"]
 
 
@@ -44,7 +45,10 @@ def value(reader: "Reader", tree: ast.expr, scope: Scope) -> Value:
     with reader.placed(tree):
         if rule is None:
             raise BadSyntax(f"{type(tree).__name__.lower()} is not part of a factor")
-        return rule(reader, tree, scope)
+        done = rule(reader, tree, scope)
+    if isinstance(done, Series):
+        reader.steps += done.node.size // NODES_A_STEP
+    return done
 
 
 def assign(reader: "Reader", target: ast.expr, new: Value, scope: Scope) -> None:
