@@ -174,10 +174,10 @@ class _Reader:
     def unknown(self, name: str, trees: list[ast.expr]) -> NoReturn:
         if name in LOOKING_AHEAD:
             raise LookAhead(f"{name} would use bars that have not closed", suggestion="use delay(x, n) to look back")
-        if len(trees) == 1 and name in WHOLE_SAMPLE:
-            raise LookAhead(
-                f"{name} without a window would see the whole sample", suggestion=f"write {name}(x, 20), or rank(x) across symbols"
-            )
+        share = name in ("quantile", "percentile", "ts_quantile")
+        if name in WHOLE_SAMPLE and len(trees) in (1, 1 + share):
+            hint = "ts_quantile(x, 20, 0.9)" if share else f"{name}(x, 20)"
+            raise LookAhead(f"{name} without a window would see the whole sample", suggestion=f"write {hint}, or rank(x) across symbols")
         counts = self.dialect.arities(name)
         if counts:
             takes = " or ".join(str(c) for c in counts) if len(counts) < 4 else f"{counts[0]} to {counts[-1]}"

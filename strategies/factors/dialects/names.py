@@ -21,27 +21,19 @@ class Setting(NamedTuple):
 # What some dialects know and a panel of candles may lack: `turnover` under other names, size, class and benchmark.
 PANEL_FIELDS = frozenset({"cap", "sector", "industry", "subindustry", "benchmark_open", "benchmark_close", "turnover"})
 
-# Called with the series alone these would need the whole sample, bars to come included.
+# Called with the series alone (a quantile: with the series and the share) these would need the whole sample, bars to come included.
 WHOLE_SAMPLE = frozenset(
     {
-        "mean",
-        "std",
-        "var",
-        "sum",
-        "median",
-        "quantile",
-        "ts_rank",
-        "ts_zscore",
-        "ts_mean",
-        "ts_std",
-        "ts_sum",
-        "ts_max",
-        "ts_min",
-        "max",
-        "min",
+        *("mean", "std", "var", "sum", "median", "quantile", "percentile", "max", "min", "skew", "kurt", "mad", "prod", "product"),
+        *("ts_rank", "ts_zscore", "ts_mean", "ts_std", "ts_sum", "ts_max", "ts_min", "ts_median", "ts_quantile", "ts_minmax"),
     }
 )
-LOOKING_AHEAD = frozenset({"lead", "bfill", "backfill", "interpolate", "future", "forward", "next_bar", "fill_back", "centered", "center"})
+LOOKING_AHEAD = frozenset(
+    {
+        *("lead", "ts_lead", "bfill", "backfill", "fill_back", "bfillnan", "interpolate", "next_bar", "centered", "center", "daylast"),
+        *("future", "forward", "future_return", "future_returns", "forward_return", "forward_returns", "fwd_return", "fwd_returns"),
+    }
+)
 
 
 def bars(count: int, unit: str, timeframe: int) -> int:

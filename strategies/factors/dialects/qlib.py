@@ -32,6 +32,9 @@ QLIB = Dialect(
         and_(x, y) = x and y
         or_(x, y) = x or y
         where(c, x, y) = where(c, x, y)
+        isnull(x) = is_nan(x)
+        isinf(x) = is_nan(finite(x)) - is_nan(x)
+        ffillnan(x) = ffill(x)
 
         ref(x, 0) = x
         ref(x, n) = delay(x, n)
