@@ -1,6 +1,8 @@
 """What of technical analysis is made of nothing else: the parabolic stop, and how old an extreme is where the newest of equals counts."""
 
-from strategies.factors.kernels.jit import NAN, OUT, STATE, WINDOW, A, B, Floats, Ints, at, inline, kernel, row
+import math
+
+from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B, Floats, Ints, at, inline, kernel, row
 
 HIGH, LOW, SIDE, STOP, REACH, RATE = 0, 1, 2, 3, 4, 5
 
@@ -58,32 +60,38 @@ def step(state: Floats, width: int, high: float, low: float, acceleration: float
 
 @kernel
 def age_of_extreme(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
-    """Bars since the largest (f[0] = 1) or smallest (-1) of the window. State: its bar, the last unknown bar."""
+    """Bars since the largest (f[0] = 1) or smallest (-1) of the window, the newest of equals; blocks and rows of state as in windows.py.
+
+    Beside each value stands the bar index that it came from.
+    """
     side, w = f[0], p[WINDOW]
-    place = at(mem, p[STATE])
-    unknown = at(place, width)
+    j = (t + p[PHASE]) % w
+    state = at(mem, p[STATE])
+    bar = at(state, (w + 2) * width)
+    prefix, bar_prefix = at(state, (w + 1) * width), at(bar, (w + 1) * width)
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
-        now, first = float(t + i), t + i - w + 1
-        for s in range(width):
-            last = unknown[s] if unknown[s] == unknown[s] else now - 1.0  # before the beginning nothing is known
-            last = last if x[s] == x[s] else now
-            unknown[s] = last
-            where = place[s]
-            if not (where >= first):  # it has left, or there was none
-                where = newest(p, mem, first, t + i, side, s, width)
-            elif x[s] * side >= row(p, mem, A, int(where), width)[s] * side:
-                where = now
-            place[s] = where
-            o[s] = NAN if last >= first else now - where
-
-
-@inline
-def newest(p: Ints, mem: Floats, first: int, last: int, side: float, s: int, width: int) -> float:
-    """The bar of the extreme from `first` to `last`, the newest of equals; NaN where none is known."""
-    best, where = NAN, NAN
-    for k in range(first, last + 1):
-        u = row(p, mem, A, k, width)[s] * side
-        if (u >= best) | ((best != best) & (u == u)):
-            best, where = u, float(k)
-    return where
+        now = float(t + i)
+        if j == 0:
+            for s in range(2 * width):  # the empty suffix, and the prefix behind it
+                state[w * width + s], bar[w * width + s] = -math.inf, -math.inf
+            for k in range(w - 1, 0, -1):
+                z, g, gb = row(p, mem, A, t + i - w + k, width), at(state, k * width), at(bar, k * width)
+                h, hb = at(g, width), at(gb, width)
+                then = float(t + i - w + k)
+                for s in range(width):  # z is the older: it must be larger
+                    u, v = z[s] * side, h[s]
+                    takes, later = (u > v) | (u != u) | (hb[s] < 0.0), hb[s]
+                    g[s] = u if takes else v
+                    gb[s] = then if takes else later
+        h, hb = at(state, (j + 1) * width), at(bar, (j + 1) * width)
+        for s in range(width):  # x is the newer: it wins a tie
+            u, v = x[s] * side, prefix[s]
+            takes, earlier = (u >= v) | (u != u), bar_prefix[s]
+            v = u if takes else v
+            b = now if takes else earlier
+            prefix[s], bar_prefix[s] = v, b
+            old, a = h[s], hb[s]
+            r = now - (a if old > v else b)
+            o[s] = r if (old == old) & (v == v) else NAN
+        j = 0 if j == w - 1 else j + 1

@@ -24,9 +24,12 @@ def _wilder(p: Params) -> float:
 
 
 def _share(p: Params) -> float:
+    return p[1] / p[0]
+
+
+def _at_most_one(p: Params) -> None:
     if p[1] > p[0]:
         raise BadWindow(f"sma_recursive weighs the newest value m / window, so m is at most the window: {p[1]} is more than {p[0]}")
-    return p[1] / p[0]
 
 
 def _lasting(alpha: Callable[[Params], float], lead: Callable[[Params], int] = before, memory: float = MEMORY) -> Callable[[Params], int]:
@@ -35,11 +38,11 @@ def _lasting(alpha: Callable[[Params], float], lead: Callable[[Params], int] = b
 
 
 def _mean(name: str, says: str, source: str, params: tuple[Param, ...], alpha: Callable[[Params], float],
-          aliases: tuple[str, ...] = ()) -> Operator:  # fmt: skip
+          aliases: tuple[str, ...] = (), valid: Callable[[Params], None] | None = None) -> Operator:  # fmt: skip
     """m = (1 - alpha) m + alpha x, seeded with the first value."""
     says += "; NaN until enough values are known; carries its value over NaN"
     return Operator(name, 1, says, source, params, aliases, "same", "recursive.ema", before, _lasting(alpha), state=lambda p: 2,
-                    floats=lambda p: (alpha(p),))  # fmt: skip
+                    floats=lambda p: (alpha(p),), valid=valid)  # fmt: skip
 
 
 def _ewm(name: str, says: str, want: float, *, series: int = 1, unit: str = "same", commutes: bool = False) -> Operator:
@@ -97,7 +100,7 @@ RECURSIVE = (
     _mean("wilder", "Wilder's mean, alpha = 1 / window, seeded with the first value",
           "Wilder 1978; pandas ewm(alpha, adjust=False, ignore_na=True)", window(), _wilder, ("rma", "smma")),
     _mean("sma_recursive", "exponential mean, alpha = m / window, seeded with the first value: the SMA(x, n, m) of GTJA's 191",
-          "GTJA 2017, 191 short-horizon alphas", (*window(), Param("m")), _share),
+          "GTJA 2017, 191 short-horizon alphas", (*window(), Param("m")), _share, valid=_at_most_one),
     made("dema", 1, "2 ema - ema of ema", params=(Param("span"),),
          means=lambda call, a, p: call("sub", call("mul", 2.0, call("ema", a[0], p[0])), call("ema", call("ema", a[0], p[0]), p[0]))),
     made("tema", 1, "3 ema - 3 ema of ema + ema of ema of ema", params=(Param("span"),),

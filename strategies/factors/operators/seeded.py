@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from strategies.factors.operators.row import MEMORY, Operator, Param, Params, before, made, window
+from strategies.factors.operators.row import MEMORY, Operator, Param, Params, before, first, made, rows_of, window
 
 Call = Callable[..., Any]
 Series = tuple[Any, ...]
@@ -165,7 +165,7 @@ def _stoch_k(call: Call, a: Series, p: Params) -> Any:
 
 def _age(name: str, says: str, side: float) -> Operator:
     return Operator(name, 1, f"bars since the {says} of its window, the newest of equals", "TA-Lib AROON", window(), (), "time",
-                    "technical.age_of_extreme", before, before, before, lambda p: 2, lambda p: (side,))  # fmt: skip
+                    "technical.age_of_extreme", before, before, first, rows_of(2), lambda p: (side,))  # fmt: skip
 
 
 def _aroon(extreme: str) -> Callable[[Call, Series, Params], Any]:
