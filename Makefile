@@ -103,5 +103,9 @@ $(PY):
 
 .venv/.warm: .venv/.code $(KERNELS)
 	@if [ ! -e $@ ] || [ -n "$(filter $(KERNELS),$?)" ]; then \
-	    echo "compiling the factor kernels (once; about a minute)"; $(PY) -c 'import strategies.factors as f; f.warm()'; fi
+	    echo "compiling the factor kernels to machine code, once for this version and processor"; SECONDS=0; parts=(); \
+	    shares=$$($(PY) -c 'import os; print(min(4, os.cpu_count() or 1))'); \
+	    for part in $$(seq 0 $$((shares - 1))); do \
+	        $(PY) -c "import strategies.factors as f; f.warm($$part, $$shares)" & parts+=($$!); done; \
+	    for part in "$${parts[@]}"; do wait "$$part"; done; echo "compiled in $$SECONDS s by $$shares processes"; fi
 	@touch $@

@@ -1,6 +1,6 @@
 """The causal factor language and its machine: text or code to a graph, graphs to a program, a program over bars.
 
-Light to import: numba is loaded when a Machine is built.
+Light to import: numba is loaded where a kernel has to be compiled, once.
 """
 
 from strategies.factors.check import TEXT, Limits, unit_of
@@ -16,8 +16,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def warm() -> int:
-    """Compile every kernel into the cache on disk; returns how many there are."""
+def warm(part: int = 0, parts: int = 1) -> int:
+    """Compile every kernel and keep it on disk, or one share of `parts` of them; returns how many those are."""
     from strategies.factors import kernels
 
-    return kernels.warm()
+    return kernels.warm(part, parts)

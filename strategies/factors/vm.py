@@ -4,6 +4,7 @@ Registers are rings of rows in one array, a row holding one value a symbol; step
 State is that one array: `save` copies it, `restore` puts it back.
 """
 
+import ctypes
 import struct
 from typing import NamedTuple
 
@@ -16,8 +17,11 @@ Array = NDArray[np.float64]
 
 LANES = 8  # rows are padded to the width of a vector
 CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
+BYTES = 8  # of a value
 LINE = 8  # values of a cache line
 SLACK = 64  # values after the last: vectors may look a little further than they take
+RUN = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 3)  # interpreter.run, see jit.machine_code; it holds no lock of Python's
+CALL = struct.Struct("6q")  # what differs from call to call
 MAGIC = b"sluice-machine-1"
 
 
@@ -39,7 +43,7 @@ class Machine:
     """
 
     def __init__(self, program: Program, symbols: int) -> None:
-        from strategies.factors import kernels  # imports numba: only where a machine is built
+        from strategies.factors import kernels
 
         if symbols < 1:
             raise ValueError(f"a machine needs at least one symbol, not {symbols}")
@@ -48,8 +52,10 @@ class Machine:
         self.bar: int | None = None
         self.width = 1 if symbols == 1 else -(-symbols // LANES) * LANES
         self._chunk = max(LANES, _power(CHUNK_VALUES // self.width))
-        self._call = kernels.interpreter()
-        self._where = np.array([kernels.address(name) for name in program.kernels], np.int64)
+        loop, *others = kernels.addresses(["interpreter.run", *program.kernels])
+        self._run = RUN(loop)
+        self._where = np.array(others, np.int64)
+        self._columns = 0  # of the last block
         self._lay_out()
 
     def run(self, block: Array, first: int, out: Array | None = None) -> Array:
@@ -66,16 +72,35 @@ class Machine:
         if first < 0 or (self.bar is not None and first != self.bar):
             raise ValueError(f"bar {self.bar} must come next, not {first}; a missing bar is a row of NaN")
         shape = (block.shape[0], len(program.names), self.symbols)
-        result = np.empty(shape) if out is None else out
-        if result.shape != shape:
-            raise ValueError(f"the result is float64{list(shape)}, not {list(result.shape)}")
-        self._inputs[:, 0] = self._own if block.shape[1] == len(program.fields) else self._among
-        bars = np.asarray(block, np.float64)
-        if (self.symbols > 1 and bars.strides[2] != bars.itemsize) or bars.strides[0] % 8 or bars.strides[1] % 8:
-            bars = np.ascontiguousarray(bars)
-        self._call(*self._addresses, bars, result, first, self._chunk, self.width, self.symbols)
-        self.bar = first + block.shape[0]
+        if out is not None and (out.shape != shape or out.dtype != np.float64 or not out.flags.c_contiguous):
+            raise ValueError(f"the result is float64{list(shape)}, C-contiguous, not {out.dtype}{list(out.shape)}")
+        if block.shape[1] != self._columns:
+            self._columns = block.shape[1]
+            self._inputs[:, 0] = self._own if self._columns == len(program.fields) else self._among
+        if len(block) == 1:
+            result = self._one_bar(block, first, out)
+        else:
+            result = np.empty(shape) if out is None else out
+            bars = np.asarray(block, np.float64)
+            if (self.symbols > 1 and bars.strides[2] != BYTES) or bars.strides[0] % BYTES or bars.strides[1] % BYTES:
+                bars = np.ascontiguousarray(bars)
+            source, target = bars.ctypes.data, result.ctypes.data
+            self._call(source, bars.strides[0] // BYTES, bars.strides[1] // BYTES, target, len(bars), first)
+        self.bar = first + len(block)
         return result
+
+    def _one_bar(self, block: Array, first: int, out: Array | None) -> Array:
+        """Live. To ask an array where it lies takes longer than to copy a bar to a place that is known."""
+        self._bar[:, : self._columns] = block
+        self._call(self._bar_at, 0, self.symbols, self._row_at, 1, first)
+        if out is None:
+            return self._row.copy()
+        out[:] = self._row
+        return out
+
+    def _call(self, source: int, per_bar: int, per_field: int, target: int, bars: int, first: int) -> None:
+        CALL.pack_into(self._job.data, self._fixed, source, per_bar, per_field, target, bars, first)
+        self._run(self._spare, self._spare, self._start)
 
     def save(self) -> bytes:
         """All state, bit for bit."""
@@ -125,10 +150,15 @@ class Machine:
         self._among = np.array([program.given.index(f) for f in program.fields], np.int64)
         self._inputs = np.stack([self._own, ring[:fields], rows[:fields] - 1], axis=1).astype(np.int64)
         self._outputs = np.stack([ring[program.outputs], rows[program.outputs] - 1], axis=1).astype(np.int64)
-        self._addresses = (
+        fixed = [
             self._where.ctypes.data, self._p.ctypes.data, self._f.ctypes.data, self.memory.ctypes.data, steps,
-            self._inputs.ctypes.data, fields, self._outputs.ctypes.data, len(program.outputs),
-        )  # fmt: skip
+            self._inputs.ctypes.data, fields, self._outputs.ctypes.data, len(program.outputs), self._chunk, width, self.symbols,
+        ]  # fmt: skip
+        self._job = np.array([*fixed, 0, 0, 0, 0, 0, 0, 0], np.int64)
+        self._bar, self._row = np.empty((1, len(program.given), self.symbols)), np.empty((1, len(program.names), self.symbols))
+        self._bar_at, self._row_at = self._bar.ctypes.data, self._row.ctypes.data
+        self._fixed, self._start = BYTES * len(fixed), self._job.ctypes.data
+        self._spare = self._start + BYTES * (self._job.size - 1)  # where a compiled function could leave a result or an error
 
 
 def _aligned(size: int) -> Array:

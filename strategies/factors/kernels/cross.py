@@ -1,8 +1,6 @@
 """Across the symbols that are known at one bar. Sums run in the order of the universe."""
 
-import math
-
-from strategies.factors.kernels.jit import NAN, OUT, STATE, A, Floats, Ints, at, inline, kernel, row
+from strategies.factors.kernels.jit import NAN, OUT, STATE, A, Floats, Ints, at, inline, kernel, root, row
 from strategies.factors.kernels.lanes import EXACT, WIDE, count_exact, count_single
 
 
@@ -75,7 +73,7 @@ def score(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: 
             d = x[s] - m if x[s] == x[s] else 0.0
             squares += d * d
             known += int(x[s] == x[s])
-        deviation = math.sqrt(squares / (known - 1.0)) if known > 1 else NAN
+        deviation = root(squares / (known - 1.0)) if known > 1 else NAN
         for s in range(symbols):
             o[s] = (x[s] - m) / deviation if deviation > 0.0 else NAN
 

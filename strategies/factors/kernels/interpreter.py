@@ -3,56 +3,30 @@
 It calls kernels through their addresses, so it is compiled once and no operator is part of it.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
-from numba import types
-
-from strategies.factors.kernels.jit import F_LENGTH, OPTIONS, P_LENGTH, Floats, Ints, at, call, current, inline, pointer, words
+from strategies.factors.kernels.jit import F_LENGTH, P_LENGTH, Floats, Ints, at, call, inline, kernel, pointer, words
 from strategies.factors.kernels.lanes import fill, settle
-
-_BLOCK = types.Array(types.float64, 3, "A", readonly=True)
-_RESULT = types.Array(types.float64, 3, "C")
-_WORD = types.int64
-_SIGNATURE = types.void(*[_WORD] * 9, _BLOCK, _RESULT, *[_WORD] * 4)
 
 NEAR = 64  # bars that are copied at a time: what lies between two of a field stays in the cache
 LARGE = 1 << 18  # values of a result that is written past the cache
 
-Interpreter = Callable[..., None]
-_ready: list[Interpreter] = []
 
+@kernel
+def run(job: Ints) -> None:
+    """Bars to factors: float64[T, field, S] to float64[T, factor, S]. A bar and a field of the bars are so many values apart.
 
-def interpreter() -> Interpreter:
-    """The compiled `run`."""
-    if not _ready:
-        options: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False, **OPTIONS}  # _nrt: no reference counts, half the live step
-        _ready.append(numba.njit([_SIGNATURE], **options)(current(run)))
-    return _ready[0]
-
-
-def run(
-    kernels: int, ps: int, fs: int, memory: int, nodes: int,
-    taken: int, inputs: int, given: int, outputs: int,
-    block: Floats, result: Floats, first: int, chunk: int, width: int, symbols: int,
-) -> None:  # fmt: skip
-    """block float64[T, field, S] -> result float64[T, factor, S].
-
-    kernels, ps, fs, memory   addresses: int64[nodes], int64[nodes, P_LENGTH], float64[nodes, F_LENGTH], float64[...]
-    taken                     address of int64[inputs, 3]: column of the block, ring offset, ring mask
-    given                     address of int64[outputs, 2]: ring offset, ring mask
+    job   addresses and sizes: 0 kernels int64[nodes], 1 int64[nodes, P_LENGTH], 2 float64[nodes, F_LENGTH], 3 memory, 4 nodes,
+          5 int64[inputs, 3]: column of the block, ring offset, ring mask, 6 inputs, 7 int64[outputs, 2]: ring offset, ring mask, 8 outputs,
+          9 bars of a chunk, 10 width, 11 symbols, 12 the bars, 13 from bar to bar, 14 from field to field, 15 the result, 16 T, 17 first
     """
-    where, p, f, mem = words(kernels), words(ps), pointer(fs), pointer(memory)
-    takes, gives = words(taken), words(given)
-    bars, target = pointer(block.ctypes.data), pointer(result.ctypes.data)
-    per_bar, per_field, rows = block.strides[0] // 8, block.strides[1] // 8, block.shape[0]
-    past = rows * outputs * symbols >= LARGE and (symbols if symbols > 1 else outputs) % 2 == 0 and result.ctypes.data % 16 == 0
+    where, p, f, mem, nodes = words(job[0]), words(job[1]), pointer(job[2]), pointer(job[3]), job[4]
+    takes, inputs, gives, outputs, chunk, width, symbols = words(job[5]), job[6], words(job[7]), job[8], job[9], job[10], job[11]
+    source, per_bar, per_field, target, rows, first = pointer(job[12]), job[13], job[14], pointer(job[15]), job[16], job[17]
+    past = rows * outputs * symbols >= LARGE and (symbols if symbols > 1 else outputs) % 2 == 0 and job[15] % 16 == 0
     i = 0
     while i < rows:
         t = first + i
         n = min(chunk - t % chunk, rows - i)
-        take(mem, takes, inputs, at(bars, i * per_bar), per_bar, per_field, t, n, width, symbols)
+        take(mem, takes, inputs, at(source, i * per_bar), per_bar, per_field, t, n, width, symbols)
         for q in range(nodes):
             call(where[q], at(p, q * P_LENGTH), at(f, q * F_LENGTH), mem, t, n, width, symbols)
         to = at(target, i * outputs * symbols)

@@ -1,7 +1,7 @@
 """What every kernel is made of: its one signature, its pointers, and how it is compiled and kept on disk.
 
 A kernel is a plain Python function in numba's subset, registered by `@kernel` under `file.name` and compiled alone, on first use, to
-a C function: a new operator compiles itself and nothing else. It reads its place from `p` and writes `n` rows of `width` symbols:
+a plain function: a new operator compiles itself and nothing else. It reads its place from `p` and writes `n` rows of `width` symbols:
 
     p      int64[P_LENGTH]    offsets and masks of the rings, offset of the state, phase, whole-number parameters
     f      float64[F_LENGTH]  other parameters
@@ -12,21 +12,24 @@ a C function: a new operator compiles itself and nothing else. It reads its plac
 The rule: IEEE arithmetic only. No fast-math, no libm, no reordering of float sums: bits must not depend on the processor.
 """
 
-import hashlib
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-OUT, A, B, C, STATE, PHASE, WINDOW, N1, N2 = 0, 2, 4, 6, 8, 9, 10, 11, 12
-P_LENGTH, F_LENGTH = 13, 4
+from strategies.factors.kernels.places import F_LENGTH, N1, N2, OUT, P_LENGTH, PHASE, STATE, WINDOW, A, B, C
+
+__all__ = [
+    "F_LENGTH", "KERNELS", "N1", "N2", "NAN", "OUT", "PHASE", "P_LENGTH", "STATE", "WINDOW", "A", "B", "C", "Floats", "Ints", "at", "back",
+    "bits", "call", "inline", "kernel", "machine_code", "pointer", "real", "root", "row", "words",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,12 +38,18 @@ Typed = Callable[..., Any]  # an intrinsic: numba types it
 
 KERNELS: dict[str, Callable[..., None]] = {}
 NAN = np.nan
+build: Any = cgutils  # untyped
+_WIDE = ir.IntType(64)
 
 _FLOATS, _INTS = (types.CPointer(kind) for kind in (types.float64, types.int64))  # type: ignore[no-untyped-call]
 _WORD = types.int64
-_SIGNATURE = types.void(_INTS, _FLOATS, _FLOATS, _WORD, _WORD, _WORD, _WORD)
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
-_compiled: dict[str, Any] = {}  # CFunc by name: numba has no type for it
+SIGNATURE = types.void(_INTS, _FLOATS, _FLOATS, _WORD, _WORD, _WORD, _WORD)
+LOOP = types.void(_INTS)
+INTERPRETER = "interpreter.run"
+OPTIONS: dict[str, Any] = {  # plain functions, called through their addresses: no wrapper for Python or for C, no reference counts
+    "error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+}  # fmt: skip
+BELOW = frozenset(("memset", "memcpy", "memmove", "floor", "ceil", "trunc", "rint", "nearbyint", "sqrt"))  # all that code may call
 
 
 def kernel(function: Function) -> Function:
@@ -55,21 +64,26 @@ def inline(function: Function) -> Function:
     return compiled
 
 
-def address(name: str) -> int:
-    """Where the compiled kernel `file.function` is; compiles it, or loads it from the cache, on first use."""
-    if name not in _compiled:
-        importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
-        _compiled[name] = numba.cfunc(_SIGNATURE, cache=True, **OPTIONS)(current(KERNELS[name]))
-    where: int = _compiled[name].address
-    return where
+def machine_code(name: str) -> tuple[str, bytes]:
+    """Compile `file.function`: its symbol, and an object file that needs nothing of numba and shows no other name.
 
-
-def current(function: Function) -> Function:
-    """Name the function's cache entry after the text of its file and of the files below all: numba itself watches only one of them."""
-    texts = (Path(__file__), Path(__file__).with_name("lanes.py"), Path(function.__code__.co_filename))
-    stamp = hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()[:10]
-    function.__qualname__ = f"{function.__name__}_{stamp}"
-    return function
+    What it is: int32 symbol(void **nothing, void **nothing, the arguments of the function).
+    """
+    importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
+    compiled: Any = numba.njit(**OPTIONS)(KERNELS[name])
+    compiled.compile(SIGNATURE if name != INTERPRETER else LOOP)
+    (result,) = compiled.overloads.values()
+    symbol = result.fndesc.llvm_func_name
+    module = binding.parse_assembly(result.library.get_llvm_str())
+    needed = set()
+    for part in (*module.functions, *module.global_variables):
+        if part.is_declaration:
+            needed.add(part.name)
+        elif part.name != symbol:
+            part.linkage = "internal"
+    needed = {called for called in needed if not called.startswith("llvm.")} - BELOW
+    assert not needed, f"{name} calls {sorted(needed)}: a kernel may raise nothing and call nothing but kernels and scalar functions"
+    return symbol, result.library.codegen._tm.emit_object(module)
 
 
 def _at(context: Any, base: Any, offset: Any) -> Any:
@@ -100,15 +114,48 @@ def _words(context: Any, where: Any) -> Any:
 
 
 def _call(context: Any, where: Any, p: Any, f: Any, mem: Any, t: Any, n: Any, width: Any, symbols: Any) -> Any:
-    """Call the kernel at an address."""
+    """Call the kernel at an address. Before its own arguments stand places for a result and for an error: it has neither."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, ints, floats = ir.IntType(64), ir.IntType(64).as_pointer(), ir.DoubleType().as_pointer()
-        kind = ir.FunctionType(context.get_value_type(types.void), [ints, floats, floats, word, word, word, word])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        word, ints, floats, place = ir.IntType(64), ir.IntType(64).as_pointer(), ir.DoubleType().as_pointer(), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.IntType(32), [place.as_pointer()] * 2 + [ints, floats, floats, word, word, word, word])
+        spare = build.alloca_once(builder, place)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [spare, spare, *args[1:]])
         return context.get_dummy_value()
 
     return types.void(_WORD, _INTS, _FLOATS, _FLOATS, _WORD, _WORD, _WORD, _WORD), generate
+
+
+def _row(context: Any, p: Any, mem: Any, slot: Any, t: Any, width: Any) -> Any:
+    """The row of bar `t` in the ring of an argument or of the output."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        p, mem, slot, t, width = args
+        ring, mask = (builder.load(builder.gep(p, [builder.add(slot, _WIDE(i))], inbounds=True)) for i in range(2))
+        return builder.gep(mem, [builder.add(ring, builder.mul(builder.and_(t, mask), width))], inbounds=True)
+
+    return mem(p, mem, types.int64, types.int64, types.int64), generate
+
+
+def _back(context: Any, p: Any, mem: Any, slot: Any, t: Any) -> Any:
+    """The value at bar `t` where there is one symbol."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        p, mem, slot, t = args
+        ring, mask = (builder.load(builder.gep(p, [builder.add(slot, _WIDE(i))], inbounds=True)) for i in range(2))
+        return builder.load(builder.gep(mem, [builder.add(ring, builder.and_(t, mask))], inbounds=True))
+
+    return types.float64(p, mem, types.int64, types.int64), generate
+
+
+def _root(context: Any, x: Any) -> Any:
+    """The square root, NaN of a negative: the processor's own, which is exact to the last bit."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real = ir.DoubleType()
+        return builder.call(builder.module.declare_intrinsic("llvm.sqrt", [real]), [args[0]])
+
+    return types.float64(types.float64), generate
 
 
 def _bits(context: Any, x: Any) -> Any:
@@ -133,20 +180,8 @@ at: Typed = intrinsic(_at)
 pointer: Typed = intrinsic(_pointer)
 words: Typed = intrinsic(_words)
 call: Typed = intrinsic(_call)
+root: Typed = intrinsic(_root)
 bits: Typed = intrinsic(_bits)
 real: Typed = intrinsic(_real)
-
-
-@inline
-def row(p: Ints, mem: Floats, slot: int, t: int, width: int) -> Floats:
-    """The row of bar `t` in the ring of an argument or of the output."""
-    where: Floats = at(mem, p[slot] + (t & p[slot + 1]) * width)
-    return where
-
-
-@inline
-def back(p: Ints, mem: Floats, slot: int, t: int) -> float:
-    """The value at bar `t` where there is one symbol."""
-    ring: Floats = at(mem, p[slot])
-    value: float = ring[t & p[slot + 1]]
-    return value
+row: Typed = intrinsic(_row)
+back: Typed = intrinsic(_back)

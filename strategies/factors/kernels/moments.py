@@ -5,9 +5,7 @@ lies in the window, so (K - mean)^2 is one of its squares, S2 <= (w + 1) M2, and
 data; a window of equal values gives exactly zero.
 """
 
-import math
-
-from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B, Floats, Ints, at, back, inline, kernel, row
+from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B, Floats, Ints, at, back, inline, kernel, root, row
 
 DEVIATION, VARIANCE, SCORE = 0.0, 1.0, 2.0
 COVARIANCE, CORRELATION = 0.0, 1.0
@@ -18,10 +16,10 @@ def finished(one: float, two: float, d: float, share: float, free: float, want: 
     """What is made of the sums of d and of its squares."""
     v = (two - one * one * share) * free
     v = 0.0 if v < 0.0 else v
-    root = math.sqrt(v)
-    r = (d - one * share) / root
+    deviation = root(v)
+    r = (d - one * share) / deviation
     r = r if v > 0.0 else NAN
-    r = root if want == DEVIATION else r
+    r = deviation if want == DEVIATION else r
     return v if want == VARIANCE else r
 
 
@@ -85,7 +83,7 @@ def joined(u: float, v: float, xx: float, yy: float, xy: float, share: float, fr
     """What is made of the five sums."""
     cross = xy - u * v * share
     vx, vy = xx - u * u * share, yy - v * v * share
-    r = cross / (math.sqrt(vx) * math.sqrt(vy))
+    r = cross / (root(vx) * root(vy))
     r = 1.0 if r > 1.0 else r
     r = -1.0 if r < -1.0 else r
     r = r if (vx > 0.0) & (vy > 0.0) else NAN
