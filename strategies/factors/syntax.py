@@ -6,6 +6,7 @@ a `FactorError` with its place is the only thing that comes out beside a graph.
 
 import ast
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
@@ -81,7 +82,7 @@ def _sayable(node: Node) -> None:
             raise BadConstant(f"it works out to the constant {each.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
 
 
-class _Reader:
+class _Reader(ABC):
     """Python's tree into a graph: what a text and a line of a dialect's table have in common."""
 
     def __init__(self, dialect: Dialect, setting: Setting, named: Mapping[str, Node]) -> None:
@@ -165,11 +166,13 @@ class _Reader:
             raise BadConstant(f"{op} of constants gives {node.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
         return node
 
+    @abstractmethod
     def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
-        raise NotImplementedError
+        """A parameter that passed."""
 
+    @abstractmethod
     def defined(self, name: str, rules: tuple[Rule, ...], trees: list[ast.expr], depth: int) -> Node:
-        raise NotImplementedError
+        """What lines of a table say that a call means."""
 
     def unknown(self, name: str, trees: list[ast.expr]) -> NoReturn:
         if name in LOOKING_AHEAD:
@@ -268,11 +271,14 @@ class _Text(_Reader):
         raise refusal.placed(*self.line.place(tree.col_offset))
 
 
+_OPERATORS = SLUICE._replace(powers=True)
+
+
 class _Body(_Reader):
     """The right side of a line of a table: canonical text over the arguments. `blamed` is the argument that a refusal is about."""
 
     def __init__(self, setting: Setting, named: Mapping[str, Node], floors: bool = False) -> None:
-        super().__init__(SLUICE._replace(powers=True), setting, named)
+        super().__init__(_OPERATORS, setting, named)
         self.floors = floors
         self.blamed = ""
 
@@ -287,6 +293,10 @@ class _Body(_Reader):
         checked = parameter(row, param, value)
         self.blamed = ""
         return checked
+
+    def defined(self, name: str, rules: tuple[Rule, ...], trees: list[ast.expr], depth: int) -> Node:
+        """The right side of a line is made of operators alone."""
+        self.unknown(name, trees)
 
     def figure(self, tree: ast.expr) -> float | None:
         """The value of a number, and of arithmetic on numbers; None of anything else."""
