@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.pandas_code import ahead, algebra, windows
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
 from strategies.factors.pandas_code.values import (
+    Bar,
     Columns,
     Frame,
     Function,
@@ -20,6 +22,7 @@ from strategies.factors.pandas_code.values import (
     Series,
     Value,
     Vector,
+    Walk,
     Whole,
     Window,
     is_number,
@@ -64,6 +67,11 @@ def _extreme(largest: bool) -> Rule:
 
 
 def _of_two(reader: "Reader", a: Value, b: Value, largest: bool) -> Value:
+    if isinstance(a, Bar) or isinstance(b, Bar):
+        bar, other = (a, b) if isinstance(a, Bar) else (b, a)
+        if largest and other == 0 and isinstance(bar, Bar):
+            return replace(bar, clipped=True)
+        raise BadSyntax("the number of a bar is not a value", suggestion="use it to index only")
     if isinstance(a, Rows) or isinstance(b, Rows):
         number = a if is_number(a) else b
         return (a if isinstance(a, Rows) else b) if largest else number
@@ -116,9 +124,11 @@ def _range(reader: "Reader", given: Given) -> Value:
     if any(isinstance(p, Whole) for p in parts):
         next(p for p in parts if isinstance(p, Whole)).refuse()
     if any(isinstance(p, Rows) for p in parts):
-        from strategies.factors.pandas_code.loops import Walk
+        from strategies.factors.pandas_code import loops
 
-        return Walk.of(parts)
+        return loops.walk_over(parts)
+    if len(parts) >= 2 and all(isinstance(p, Bar) for p in parts[:2]) and len(parts) == 2:
+        return [replace(parts[0], plus=k) for k in range(parts[0].plus, parts[1].plus)]
     bounds = [whole(p, "the bounds of range") for p in parts]
     made = range(*bounds) if 1 <= len(bounds) <= 3 and (len(bounds) < 3 or bounds[2]) else range(0)
     if len(made) > MOST:
@@ -190,10 +200,15 @@ def _dict(reader: "Reader", given: Given) -> Value:
 
 def _enumerate(reader: "Reader", given: Given) -> Value:
     over, start = given.need("iterable"), given.take("start", 0)
+    if isinstance(over, Series | Index | Walk):
+        first = over.first if isinstance(over, Walk) else 0
+        return Walk(first, (Bar(start, first), over.item if isinstance(over, Walk) else over.copy() if isinstance(over, Series) else Bar()))
     return [(i, item) for i, item in enumerate(items(over), start)]
 
 
 def _zip(reader: "Reader", given: Given) -> Value:
+    if any(isinstance(part, Series | Index | Walk) for part in given.args):
+        return Walk(0, tuple(p.item if isinstance(p, Walk) else p.copy() if isinstance(p, Series) else Bar() for p in given.args))
     lists = [items(part) for part in given.args]
     return [tuple(group) for group in zip(*lists, strict=False)]
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from strategies.errors import BadConstant, BadSyntax, TooBig, UnknownName
 from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import algebra, numbers, subscripts
+from strategies.factors.pandas_code import algebra, loops, numbers, subscripts
 from strategies.factors.pandas_code.operands import binary, compared, items, joined, unary
 from strategies.factors.pandas_code.values import (
+    Bar,
     Class,
     Frame,
     Function,
@@ -20,7 +21,9 @@ from strategies.factors.pandas_code.values import (
     Partial,
     Scope,
     Series,
+    Short,
     Value,
+    Walk,
     Whole,
     is_number,
 )  # fmt: skip
@@ -153,7 +156,8 @@ def _compare(reader: "Reader", tree: ast.Compare, scope: Scope) -> Value:
 def _choice(reader: "Reader", tree: ast.IfExp, scope: Scope) -> Value:
     test = value(reader, tree.test, scope)
     if isinstance(test, Series) and reader.elementwise:
-        yes, no = value(reader, tree.body, scope), value(reader, tree.orelse, scope)
+        sides = [Scope({n: loops.narrowed(reader, v, test, way) for n, v in scope.names.items()}, scope.outer) for way in (True, False)]
+        yes, no = value(reader, tree.body, sides[0]), value(reader, tree.orelse, sides[1])
         return algebra.choose(test, algebra.as_series(yes), algebra.as_series(no))
     return value(reader, tree.body if reader.truth(test) else tree.orelse, scope)
 
@@ -206,8 +210,25 @@ def _text(reader: "Reader", tree: ast.JoinedStr, scope: Scope) -> Value:
 
 def _comprehension(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast.SetComp, scope: Scope) -> Value:
     made: list[Value] = []
+    over = value(reader, tree.generators[0].iter, scope)
+    if loops.over_bars(over) and len(tree.generators) == 1 and not tree.generators[0].ifs:
+        return _for_each_bar(reader, tree, over, scope)
     _walk(reader, tree.generators, Scope({}, scope), lambda inner: made.append(value(reader, tree.elt, inner)))
     return made
+
+
+def _for_each_bar(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast.SetComp, over: Value, scope: Scope) -> Value:
+    """[f(x) for x in column]."""
+    walk = over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar())
+    inner = Scope({}, scope)
+    before, reader.walk = reader.walk, walk
+    try:
+        assign(reader, tree.generators[0].target, walk.item, inner)
+        with reader.element_by_element():
+            done = algebra.as_series(value(reader, tree.elt, inner)).copy(array=True, full=False)
+    finally:
+        reader.walk = before
+    return Short(done, walk.first) if walk.first else done
 
 
 def _dict_comprehension(reader: "Reader", tree: ast.DictComp, scope: Scope) -> Value:

@@ -30,6 +30,8 @@ def _ramp(x: Value, n: int) -> tuple[float, float]:
 def _plain(y: Value) -> Window:
     if isinstance(y, Series | Frame):
         ahead.refuse("a fit over all bars", "fit over a window: x.rolling(n).apply(...)")
+    if isinstance(y, Window) and y.loose:
+        y = y.copy(known=y.n)
     if not isinstance(y, Window) or y.known < y.n:
         raise BadSyntax(f"a fit goes over a full window, not {describe(y)}")
     return y

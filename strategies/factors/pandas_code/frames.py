@@ -8,6 +8,7 @@ from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.pandas_code import ahead, algebra, groups, windows
 from strategies.factors.pandas_code.operands import items, operate
 from strategies.factors.pandas_code.values import (
+    Bar,
     Frame,
     Function,
     Given,
@@ -17,6 +18,7 @@ from strategies.factors.pandas_code.values import (
     Series,
     Value,
     Vector,
+    Walk,
     Whole,
     is_number,
     whole,
@@ -70,7 +72,7 @@ def _tests(frame: Frame) -> bool:
 
 def _whole(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     if name in ("iterrows", "itertuples"):
-        raise BadSyntax("a loop over the bars is not understood here", suggestion="work with whole columns: shift, rolling, np.where")
+        return Walk(0, (Bar(), frame.copy()) if name == "iterrows" else frame.copy())
     if name == "rank" and given.named.get("axis") in (1, "columns"):
         raise BadSyntax("columns of a table are not ranked against each other")
     if name in ("resample", "asfreq"):
@@ -300,6 +302,14 @@ def _binary(op: str) -> Callable[["Reader", Frame, Given], Frame]:
     return rule
 
 
+def dot(reader: "Reader", frame: Frame, given: Given) -> Value:
+    """table.dot(weights): one number a column; NaN where any column is."""
+    made = operate(reader, "mul", frame, given.need("other"))
+    given.done()
+    assert isinstance(made, Frame)
+    return measure(list(made.columns.values()), "sum", skip=False)
+
+
 def _pipe(reader: "Reader", frame: Frame, given: Given) -> Value:
     from strategies.factors.pandas_code import expressions
 
@@ -312,7 +322,7 @@ _RULES: dict[str, Callable[["Reader", Frame, Given], Value]] = {
     "rolling": windows.rolling, "ewm": windows.ewm, "expanding": windows.expanding, "groupby": groups.group,
     "add": _binary("add"), "sub": _binary("sub"), "mul": _binary("mul"), "div": _binary("div"), "divide": _binary("div"),
     "multiply": _binary("mul"), "subtract": _binary("sub"), "truediv": _binary("div"), "pow": _binary("pow"),
-    "pipe": _pipe,
+    "pipe": _pipe, "dot": dot,
     "squeeze": lambda reader, frame, given: next(iter(frame.columns.values())) if len(frame.columns) == 1 else frame,
     "filter": lambda reader, frame, given: Frame({n: frame.columns[n] for n in given.take("items") or [] if n in frame.columns}),
     "items": lambda reader, frame, given: list(frame.columns.items()),

@@ -1,24 +1,274 @@
-"""Loops over the bars."""
+"""A loop over the bars, read once: its variable stands for any bar, `x[i - 5]` for five bars ago, `x[i - 20:i]` for a window.
 
-from typing import Any
+What an earlier turn left behind may be read where it makes a running sum, an exponential mean or a value that is held; `x[i + 1]` is a
+later bar.
+"""
+
+import ast
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
+from strategies.factors.graph import FIELD, Node, field
+from strategies.factors.graph import call as node_of
+from strategies.factors.pandas_code import ahead, algebra, recursion
+from strategies.factors.pandas_code.values import (
+    Bar,
+    Expanding,
+    Frame,
+    Index,
+    Kind,
+    Rows,
+    Scope,
+    Series,
+    Short,
+    Value,
+    Walk,
+    Whole,
+    Window,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from strategies.factors.pandas_code.reader import Leave, Reader, Returned
 
 
-class Walk:
+class Appended:
+    """A list that grows by one value a bar: `before` were in it when the loop began."""
+
+    def __init__(self, before: list[Value]) -> None:
+        self.before = before
+        self.value: Value = None
+
+    def copy(self) -> "Appended":
+        made = Appended(self.before)
+        made.value = self.value
+        return made
+
+
+class Carried:
+    """A name that the loop changes, before it has done so in this turn: its value of the bar before."""
+
+    def __init__(self, start: Value, node: Node) -> None:
+        self.start, self.node = start, node
+
+
+def walk_over(parts: list[Value]) -> Walk:
     """range(n, len(df))."""
+    for part in parts:
+        if isinstance(part, Whole):
+            part.refuse()
+    start, stop = (0, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+    if isinstance(start, Rows) or (len(parts) == 3 and parts[2] != 1):
+        raise BadSyntax("a loop over the bars goes forward, bar by bar")
+    if not isinstance(start, int) or isinstance(start, bool) or not isinstance(stop, Rows):
+        raise BadSyntax("a loop over the bars begins at a number and ends with the bars")
+    if stop.plus < 0:
+        ahead.refuse("a loop that stops before the last bar, whichever it is,", "go on to len(df)")
+    return Walk(max(0, start), Bar(0, max(0, start)))
 
-    @staticmethod
-    def of(parts: list[Any]) -> "Walk":
-        return Walk()
+
+def over_bars(over: Value) -> bool:
+    return isinstance(over, Walk | Series | Index)
 
 
-def over_bars(over: Any) -> bool:
-    return isinstance(over, Walk)
+def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned | Leave | None":
+    """One turn, for every bar at once."""
+    if reader.walk is not None:
+        raise BadSyntax("a loop over the bars inside another one")
+    walk = over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar(0, 0))
+    names, lists, arrays = _changed(tree)
+    kept: dict[str, Value] = {}
+    for name in lists:
+        if isinstance(scope.names.get(name), list):
+            scope.names[name] = Appended(scope.names[name])
+    for name in names & scope.names.keys():
+        if isinstance(scope.names[name], int | float | Series) and not (name in arrays):
+            kept[name] = Carried(scope.names[name], _place_holder(name))
+            scope.names[name] = kept[name]
+    for name in arrays:
+        _open(scope.names.get(name), name)
+    reader.walk = walk
+    try:
+        reader.expressions.assign(reader, tree.target, walk.item, scope)
+        with reader.element_by_element():
+            done = reader.block(tree.body, scope)
+    finally:
+        reader.walk = None
+    if done is not None and getattr(done, "how", "") != "continue":
+        raise BadSyntax("a loop over the bars goes on to the last one", suggestion="use np.where(condition, a, b)")
+    _close(reader, scope, walk, kept, lists, arrays)
+    return None
 
 
-def run(*args: Any) -> Any:
-    raise BadSyntax("a loop over the bars is not understood here", suggestion="work with whole columns: shift, rolling, np.where")
+def _changed(tree: ast.For) -> tuple[set[str], set[str], set[str]]:
+    """Names that the body assigns; lists that it appends to; columns whose items it sets."""
+    names, lists, arrays = set(), set(), set()
+    for node in ast.walk(ast.Module(tree.body, [])):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append")):
+                lists.add(name)
+            case ast.Subscript(ctx=ast.Store(), value=ast.Name(id=name)):
+                arrays.add(name)
+            case ast.Subscript(ctx=ast.Store(), value=ast.Attribute(value=ast.Name(id=name), attr="iloc" | "loc" | "at" | "iat")):
+                arrays.add(name)
+    return names, lists, arrays
 
 
-at_bar = window = run
+def _place_holder(name: str) -> Node:
+    return field(f"carried_{name.lower()}")
+
+
+def _open(target: Value, name: str) -> None:
+    if isinstance(target, Series):
+        target.carried = _place_holder(name)
+
+
+def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], lists: set[str], arrays: set[str]) -> None:
+    """Names as they stand after the loop: what was carried is solved, lists are columns."""
+    solved: dict[Node, Node] = {}
+    for name, before in kept.items():
+        after = scope.names[name]
+        if isinstance(after, Carried):
+            scope.names[name] = before.start
+            continue
+        value = algebra.as_series(after)
+        start = algebra.as_series(before.start)
+        if before.node in recursion.leaves(value.node) or _read(before.node, scope, lists, arrays):
+            solved[before.node] = recursion.solved(reader, value.node, before.node, start, walk.first)
+        scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
+    for name in arrays:
+        target = scope.names.get(name)
+        for one in target.columns.values() if isinstance(target, Frame) else [target]:
+            if isinstance(one, Series):
+                _finish(reader, one, walk, solved)
+    for name in lists:
+        target = scope.names.get(name)
+        if isinstance(target, Appended):
+            scope.names[name] = _column(reader, target, walk, solved)
+
+
+def _read(node: Node, scope: Scope, lists: set[str], arrays: set[str]) -> bool:
+    for name in (*lists, *arrays):
+        target = scope.names.get(name)
+        value = target.value if isinstance(target, Appended) else target
+        if isinstance(value, Series) and node in recursion.leaves(value.node):
+            return True
+    return False
+
+
+def _finish(reader: "Reader", x: Series, walk: Walk, solved: dict[Node, Node]) -> None:
+    """A column whose items were set: what it reads of itself is solved."""
+    mine, x.carried = x.carried, None
+    if mine is not None and mine in recursion.leaves(x.node):
+        x.become(x.copy(node=recursion.of_itself(reader, x.node, mine, walk.first), low=0, known=False, inf=False))
+    if solved:
+        x.become(x.copy(node=recursion.put_in(x.node, solved), low=0))
+
+
+def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Node]) -> Value:
+    from strategies.factors.pandas_code.subscripts import first_bars
+
+    if made.value is None:
+        raise BadSyntax("the list gets no value in some turns of the loop")
+    value = algebra.as_series(made.value).copy(array=True, full=False)
+    if solved:
+        value = value.copy(node=recursion.put_in(value.node, solved), low=0)
+    if not made.before and walk.first:
+        return Short(value, walk.first)
+    if len(made.before) != walk.first:
+        raise BadSyntax(f"the list has {len(made.before)} values before the loop begins at bar {walk.first}")
+    for i, one in reversed(list(enumerate(made.before))):
+        value = algebra.choose(first_bars(reader, i + 1), algebra.as_series(math.nan if one is None else one), value)
+    return value.copy(array=True)
+
+
+# -- items of columns at the bar
+
+
+def at_bar(reader: "Reader", x: Series, key: Bar) -> Series:
+    """x[i - k]."""
+    from strategies.factors.pandas_code import methods
+
+    if key.plus > 0:
+        ahead.refuse(f"the bar {key.plus} ahead", "look back instead: x[i - 1]")
+    if key.plus == 0:
+        return x.copy(carried=None)
+    if -key.plus > key.first:
+        ahead.refuse("a place before the first bar is counted from the last one; it", f"begin the loop at {-key.plus}")
+    if x.carried is not None:
+        if key.plus < -1:
+            raise BadSyntax("a value of its own several bars ago is not understood", suggestion="use ewm or cumsum")
+        return Series(x.carried)
+    return methods.delayed(reader, x, -key.plus)
+
+
+def window(reader: "Reader", x: Series, key: slice) -> Value:
+    """x[i - n:i], x[i - n + 1:i + 1], x[:i + 1]."""
+    from strategies.factors.pandas_code import methods
+
+    lower, upper = key.start, key.stop
+    if not isinstance(upper, Bar) or key.step not in (None, 1):
+        if isinstance(lower, Bar):
+            ahead.refuse("a window from the bar to the end", "x[i - 20:i + 1]")
+        raise BadSyntax("this part of the bars is not understood", suggestion="x[i - 20:i + 1]")
+    if upper.plus > 1:
+        ahead.refuse(f"a window that ends {upper.plus - 1} bars ahead", "x[i - 20:i + 1]")
+    if x.carried is not None:
+        raise BadSyntax("a window of its own values is not understood", suggestion="use ewm or cumsum")
+    of = algebra.finite(x) if upper.plus == 1 else algebra.finite(methods.delayed(reader, x, 1 - upper.plus))
+    of = algebra.standing(of, reader.clock)
+    if lower is None or lower == 0:
+        return Expanding(of, 1)
+    if not isinstance(lower, Bar) or upper.plus <= lower.plus:
+        raise BadSyntax("this part of the bars is not understood", suggestion="x[i - 20:i + 1]")
+    n = upper.plus - lower.plus
+    if not lower.clipped and -lower.plus > lower.first:
+        ahead.refuse("a window before the first bar is counted from the last one; it", f"begin the loop at {-lower.plus}")
+    return Window(of, n, n if x.array and not lower.clipped else 1, x.array, loose=not lower.clipped)
+
+
+def put(reader: "Reader", x: Series, key: Bar, new: Value) -> None:
+    """out[i] = value."""
+    from strategies.factors.pandas_code.subscripts import first_bars
+
+    if key.plus < 0:
+        ahead.refuse("a value written to an earlier bar", "write it to the bar: out[i]")
+    if key.plus > 0 or reader.walk is None:
+        raise BadSyntax("a value written to a later bar is not understood", suggestion="write it to the bar, then shift")
+    value = algebra.as_series(math.nan if new is None else new)
+    carried = x.carried
+    x.become(algebra.choose(first_bars(reader, reader.walk.first), x, value).copy(full=False) if reader.walk.first else value)
+    x.carried = carried
+
+
+def early(reader: "Reader", name: str, bar: Bar, n: int) -> Value:
+    """i < n: true at the first bars."""
+    from strategies.factors.pandas_code.subscripts import first_bars
+
+    count = n - bar.plus
+    if name in ("eq", "ne"):
+        here = algebra.logical("and", first_bars(reader, max(0, count + 1)), algebra.inverted(first_bars(reader, max(0, count))))
+        return here if name == "eq" else algebra.inverted(here)
+    count += name in ("le", "gt")
+    if count <= bar.first:
+        return name in ("gt", "ge")
+    begun = first_bars(reader, max(0, count))
+    return begun if name in ("lt", "le") else algebra.inverted(begun)
+
+
+def narrowed(reader: "Reader", value: Value, test: Series, way: bool) -> Value:
+    """The loop variable where `i < n` was false: it is n at least."""
+    if not isinstance(value, Bar):
+        return value
+    node, late = test.node, not way
+    if node.op == "not":
+        node, late = node.args[0], way
+    if not late or node.op != "is_nan" or node.args[0].op != "delay" or node.args[0].args[0] is not node_of("is_nan", reader.clock):
+        return value
+    return replace(value, first=max(value.first, int(node.args[0].params[0])))
+
+
+__all__ = ["FIELD", "Appended", "Carried", "Kind", "at_bar", "early", "over_bars", "put", "run", "walk_over", "window", "node_of"]

@@ -230,6 +230,8 @@ _MEASURES: Mapping[str, Measure] = {
 
 
 def _shaped(reader: "Reader", x: Window, name: str, given: Given) -> Series | None:
+    if x.known < x.n and x.loose:
+        x = x.copy(known=x.n)
     if x.known < x.n:
         raise BadSyntax("this is understood of full windows", suggestion="leave min_periods out")
     if x.weights is not None:

@@ -8,6 +8,7 @@ from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import nearest
 from strategies.factors.pandas_code import ahead, algebra, choosing, frames, groups, python_methods, windows
+from strategies.factors.pandas_code.loops import Appended
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
 from strategies.factors.pandas_code.reductions import Product
@@ -68,7 +69,7 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             if of.guard and name in ("all", "any", "sum", "item"):
                 return of
             return Whole(of.what, of.how, of.guard)
-        case str() | list() | dict() | tuple() | Vector() | Columns() | int() | float():
+        case str() | Appended() | list() | dict() | tuple() | Vector() | Columns() | int() | float():
             return python_methods.call(reader, of, given, name)
         case Last() if name in ("astype", "to_numpy", "tolist"):
             return of

@@ -56,7 +56,7 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
         return methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])
     if name in _METHODS and first == "numpy" and args and isinstance(args[0], list | tuple):
         return _of_list(reader, name, args[0], named)
-    if name in ahead.CALLS and (first != "numpy" or any(isinstance(a, Series | Window | Frame) for a in args)):
+    if name in ahead.CALLS and first != "scipy" and (first != "numpy" or any(isinstance(a, Series | Window | Frame) for a in args)):
         ahead.refuse(given.name, ahead.CALLS[name])
     if first == "scipy":
         from strategies.factors.pandas_code import fits

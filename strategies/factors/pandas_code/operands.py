@@ -3,6 +3,7 @@
 import ast
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, LookAhead, TooBig
@@ -64,6 +65,10 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
             return operate(reader, name, *(Items([algebra.as_series(v) for v in vector.items]) if s is vector else s for s in (a, b)))
     if isinstance(a, Frame) or isinstance(b, Frame):
         return across(a, b, lambda x, y: operate(reader, name, x, y))
+    if name == "add" and isinstance(a, list) and isinstance(b, Short):
+        from strategies.factors.pandas_code import arrays
+
+        return arrays.joined(reader, [a, b])
     if isinstance(a, Short) or isinstance(b, Short):
         return of_parts(reader, a, b, lambda x, y: operate(reader, name, x, y))
     if isinstance(a, Series) or isinstance(b, Series):
@@ -113,10 +118,11 @@ def _of_series(name: str, a: Series, b: Series, written: tuple[Value, Value]) ->
 
 def across(a: Value, b: Value, one: Callable[[Value, Value], Value]) -> Frame:
     """Column by column."""
-    left, right = (v.columns if isinstance(v, Frame) else None for v in (a, b))
     for side in (a, b):
         if isinstance(side, Frame) and side.bars:
             raise BadSyntax("name the columns", suggestion="df[['high', 'low']]")
+    a, b = _by_name(a, b), _by_name(b, a)
+    left, right = (v.columns if isinstance(v, Frame) else None for v in (a, b))
     if left is not None and right is not None:
         if set(left) != set(right):
             raise BadSyntax("the tables have different columns", suggestion="combine columns one by one")
@@ -129,6 +135,16 @@ def across(a: Value, b: Value, one: Callable[[Value, Value], Value]) -> Frame:
     if isinstance(a, Series):
         raise BadSyntax("a table and a column are aligned by names in pandas", suggestion="use table.mul(column, axis=0)")
     return Frame({name: one(a, column) for name, column in right.items()})
+
+
+def _by_name(value: Value, beside: Value) -> Value:
+    """Numbers beside a table, one a column: by name, or in the order of the columns."""
+    if not isinstance(beside, Frame) or not isinstance(value, dict | list | tuple | Vector):
+        return value
+    named = value if isinstance(value, dict) else dict(zip(beside.columns, items(value), strict=False))
+    if set(named) != set(beside.columns) or not all(is_number(v) for v in named.values()):
+        raise BadSyntax("a table goes with one number a column", suggestion="table * {'a': 0.5, 'b': 0.5} or combine columns one by one")
+    return Frame({name: algebra.as_series(named[name]) for name in beside.columns})
 
 
 def _of_vectors(name: str, a: Value, b: Value) -> Vector:
@@ -155,9 +171,9 @@ def _of_numbers(name: str, a: float, b: float) -> Value:
 def _of_counts(name: str, a: Value, b: Value) -> Value:
     """len(df) - 20, i + 1."""
     if name in ("add", "sub") and isinstance(b, int) and isinstance(a, Rows | Bar):
-        return type(a)(a.plus + (b if name == "add" else -b))
+        return replace(a, plus=a.plus + (b if name == "add" else -b))
     if name == "add" and isinstance(a, int) and isinstance(b, Rows | Bar):
-        return type(b)(b.plus + a)
+        return replace(b, plus=b.plus + a)
     if name == "sub" and type(a) is type(b) and isinstance(a, Rows | Bar):
         return int(a.plus - b.plus)
     if isinstance(a, Rows) or isinstance(b, Rows):
@@ -236,7 +252,7 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
                 raise BadSyntax(f"a column is not compared with {describe(y)}")
         return algebra.compare(name, _series(a), _series(b))
     if isinstance(a, Rows | Bar) or isinstance(b, Rows | Bar):
-        return _compare_counts(name, a, b)
+        return _compare_counts(reader, name, a, b)
     if isinstance(a, Vector) or isinstance(b, Vector):
         left, right = (v.items if isinstance(v, Vector) else None for v in (a, b))
         count = len(left or right or ())
@@ -248,9 +264,13 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     raise BadSyntax(f"{describe(a)} and {describe(b)} cannot be compared")
 
 
-def _compare_counts(name: str, a: Value, b: Value) -> Value:
+def _compare_counts(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     """There are many bars. Which bar it is, is not known."""
     for x, y, direction in ((a, b, name), (b, a, _FLIPPED[name])):
+        if isinstance(x, Bar) and isinstance(y, int):
+            from strategies.factors.pandas_code import loops
+
+            return loops.early(reader, direction, x, y)
         if isinstance(x, Rows) and is_number(y):
             return direction in ("gt", "ge", "ne")
         if isinstance(x, Rows) and isinstance(y, Rows):

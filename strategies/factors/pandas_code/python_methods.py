@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
+from strategies.factors.pandas_code.loops import Appended
 from strategies.factors.pandas_code.operands import MOST_ITEMS, describe, items
 from strategies.factors.pandas_code.values import Columns, Given, Value, Vector
 
@@ -18,6 +19,11 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             return _dict(of, given, name)
         case list():
             return _list(of, given, name)
+        case Appended() if name == "append":
+            if of.value is not None:
+                raise BadSyntax("the list gets two values in one turn of the loop")
+            of.value = given.need("item")
+            return None
         case tuple() if name in ("index", "count"):
             return getattr(of, name)(given.need("value"))
         case Columns() if name in ("tolist", "to_list", "copy"):

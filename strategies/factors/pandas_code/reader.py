@@ -1,7 +1,6 @@
 """Statements: a function of a frame is walked once, branch by branch as a long frame would take them, loops over constants unrolled."""
 
 import ast
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -9,8 +8,9 @@ from typing import NamedTuple
 from strategies.errors import BadSyntax, FactorError, TooBig, UnknownName, WrongArity
 from strategies.factors.dialects import Setting, resolve
 from strategies.factors.graph import Node, field, nearest
-from strategies.factors.pandas_code import ahead, algebra
-from strategies.factors.pandas_code.values import Class, Frame, Function, Module, Scope, Series, Value, Whole, is_number
+from strategies.factors.pandas_code import ahead, algebra, forks, loops
+from strategies.factors.pandas_code.loops import Carried
+from strategies.factors.pandas_code.values import Class, Frame, Function, Module, Scope, Series, Value, Walk, Whole, is_number
 
 MOST_STEPS = 20_000
 DEEPEST_CALL = 12
@@ -45,6 +45,7 @@ class Reader:
         self.steps = 0
         self.depth = 0
         self.elementwise = 0
+        self.walk: Walk | None = None
         self.line, self.column = 1, 1
         self.expressions = expressions
         known = [f for f in ("close", "open", "high", "low", "volume") if f in setting.fields]
@@ -69,7 +70,8 @@ class Reader:
         at: Scope | None = scope
         while at is not None:
             if name in at.names:
-                return at.names[name]
+                found = at.names[name]
+                return Series(found.node) if isinstance(found, Carried) else found
             if name in at.lazy:
                 at.names[name] = at.lazy.pop(name)()
                 return at.names[name]
@@ -118,7 +120,7 @@ class Reader:
             if self.elementwise and isinstance(statement, ast.If):
                 test = self.value(statement.test, scope)
                 if isinstance(test, Series):
-                    return self._fork(test, statement, body[place + 1 :], scope)
+                    return forks.fork(self, test, statement, body[place + 1 :], scope)
             with self.placed(statement):
                 rule = _STATEMENTS.get(type(statement))
                 if rule is None:
@@ -127,22 +129,6 @@ class Reader:
             if done is not None:
                 return done
         return None
-
-    def _fork(self, test: Series, tree: ast.If, rest: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
-        """Both ways to the end of the function, and the choice between them."""
-        sides: list[Scope] = [Scope(dict(scope.names), scope.outer, scope.lazy) for _ in range(2)]
-        yes = self.block([*tree.body, *rest], sides[0])
-        no = self.block([*tree.orelse, *rest], sides[1])
-        with self.placed(tree):
-            if isinstance(yes, Returned) and isinstance(no, Returned):
-                values = [algebra.as_series(math.nan if v.value is None else v.value) for v in (yes, no)]
-                return Returned(algebra.choose(test, *values))
-            if yes is None and no is None:
-                for name in {*sides[0].names, *sides[1].names}:
-                    a, b = (side.names.get(name, math.nan) for side in sides)
-                    scope.names[name] = a if a is b else algebra.choose(test, algebra.as_series(a), algebra.as_series(b))
-                return None
-            raise BadSyntax("one way through this `if` gives a value, the other none")
 
     def call_function(self, function: Function, args: list[Value], named: Mapping[str, Value]) -> Value:
         if self.depth >= DEEPEST_CALL:
@@ -261,8 +247,6 @@ def _if(reader: Reader, tree: ast.If, scope: Scope) -> Returned | Leave | None:
 def _for(reader: Reader, tree: ast.For, scope: Scope) -> Returned | Leave | None:
     with reader.placed(tree.iter):
         over = reader.value(tree.iter, scope)
-        from strategies.factors.pandas_code import loops
-
         if loops.over_bars(over):
             return loops.run(reader, tree, over, scope)
         items = reader.expressions.items(over)

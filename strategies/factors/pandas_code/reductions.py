@@ -275,6 +275,10 @@ def dot_product(reader: "Reader", a: Value, b: Value) -> Value:
     if isinstance(a, Frame) and not a.bars and isinstance(b, Vector | list) and len(a.columns) == len(items(b)):
         parts = [operate_values(reader, "mul", c, w) for c, w in zip(a.columns.values(), items(b), strict=True)]
         return unrolled.tree(parts, unrolled.added)
+    if isinstance(a, Frame) and isinstance(b, dict | list | tuple | Vector):
+        from strategies.factors.pandas_code import frames
+
+        return frames.dot(reader, a, Given("dot", [b], {}))
     if isinstance(a, Series | Frame) or isinstance(b, Series | Frame):
         Whole("a product over all bars", "use rolling(n).apply with weights").refuse()
     raise BadSyntax("this product is not understood")

@@ -76,6 +76,8 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
             if start >= 0 >= stop:
                 return Index(owner.lost + start, owner.missing - stop)
             ahead.refuse("bars counted from the end", "use the whole index")
+        case Index() if isinstance(key, Bar):
+            return key
         case Index() | Rows():
             if _from_end(key):
                 ahead.refuse("the last bar", "use the column itself")
@@ -250,11 +252,15 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
                 return len(owner.items)
         case Window():
             if name == "size":
-                return owner.n if owner.known else windows.counted_of(owner.of, owner.n)
+                return windows.counted_of(owner.of, owner.n) if owner.part or not owner.known else owner.n
             if name == "empty":
-                return algebra.compare("eq", windows.counted_of(owner.of, owner.n), algebra.as_series(0)) if owner.known == 0 else False
+                return (
+                    algebra.compare("eq", windows.counted_of(owner.of, owner.n), algebra.as_series(0))
+                    if owner.part or not owner.known
+                    else False
+                )
             if name == "shape":
-                return (owner.n,)
+                return (windows.counted_of(owner.of, owner.n) if owner.part or not owner.known else owner.n,)
             if name == "T":
                 return owner
         case Vector():
@@ -336,6 +342,11 @@ def _masked(old: Series, condition: Series, new: Value) -> Series:
 
 
 def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
+    if isinstance(key, Bar):
+        from strategies.factors.pandas_code import loops
+
+        loops.put(reader, x, key, new)
+        return
     if isinstance(key, Series):
         x.become(_masked(x, key, new))
     elif isinstance(key, slice) and key == slice(None, None, None):

@@ -22,6 +22,8 @@ def _series(reader: "Reader", given: Given) -> Value:
     if isinstance(data, Whole):
         data.refuse()
     if isinstance(data, dict):
+        if index is None and all(is_number(v) for v in data.values()):
+            return data  # numbers by name: weights of columns
         raise BadSyntax("a column is not made of a dict")
     if isinstance(data, Window):
         return data.copy(raw=False)

@@ -37,6 +37,7 @@ class Series:
     full     NaN wherever the window that is being reduced is not full (inside `rolling.apply`)
     dropped  rows without a value were removed: windows over it would skip gaps
     array    a numpy array rather than a pandas Series
+    carried  stands for its own value at the bar before, while a loop over the bars sets its items
     """
 
     node: Node
@@ -48,6 +49,7 @@ class Series:
     dropped: bool = False
     array: bool = False
     name: str = ""
+    carried: Node | None = None
 
     def become(self, other: "Series") -> None:
         """Changed in place, as by `x[mask] = 0`."""
@@ -108,6 +110,7 @@ class Window:
     """The last `n` values of a series as a vector, oldest first: weights x factor x (of - centre) ** power, or its size.
 
     raw    a numpy array rather than a pandas Series; known: how many values must be known (all of them, but for min_periods)
+    loose  a part of a column in a loop: as many bars as it says, of which pandas skips the unknown
     part   only the values that are known: those that a condition chose, x[x > 0], so that it has no fixed length
     """
 
@@ -121,6 +124,7 @@ class Window:
     factor: Series | None = None
     weights: tuple[float, ...] | None = None
     part: bool = False
+    loose: bool = False
 
     def copy(self, **changes: Any) -> "Window":
         parts = {name: getattr(self, name) for name in self.__slots__}
@@ -179,9 +183,19 @@ class Rows:
 
 @dataclass(slots=True, frozen=True)
 class Bar:
-    """The loop variable that walks over bars, plus `plus`."""
+    """The loop variable that walks over bars from `first` on, plus `plus`; `clipped`: but at least 0."""
 
     plus: int = 0
+    first: int = 0
+    clipped: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Walk:
+    """A loop over the bars from `first` on; `item` is what its variable stands for at each."""
+
+    first: int
+    item: Value
 
 
 @dataclass(slots=True, frozen=True)
