@@ -85,7 +85,8 @@ def quantile(x: Array, w: int, known: int, q: float) -> Array:
 
 def median_distance(x: Array, w: int) -> Array:
     view = windows(x, w)
-    return np.median(np.abs(view - np.median(view, axis=2)[:, :, None]), axis=2).astype(np.float64)
+    result: Array = np.median(np.abs(view - np.median(view, axis=2)[:, :, None]), axis=2).astype(np.float64)
+    return result
 
 
 def mean_distance(x: Array, w: int) -> Array:
@@ -116,7 +117,8 @@ def fading(x: Array, w: int, factor: float) -> Array:
 
 def since(x: Array) -> Array:
     bars = np.arange(len(x), dtype=np.float64)[:, None]
-    return bars - pd.DataFrame(np.where(np.isnan(x) | (x == 0), np.nan, bars)).ffill().to_numpy()
+    last: Array = pd.DataFrame(np.where(np.isnan(x) | (x == 0), np.nan, bars)).ffill().to_numpy()
+    return bars - last
 
 
 def hump(x: Array, limit: float) -> Array:

@@ -226,4 +226,4 @@ def test_definitions_are_what_they_say() -> None:
         call("ts_count_known", call("log", X), 20): (a > 0).astype(float).rolling(20).sum(),
     }  # fmt: skip
     for node, expected in wanted.items():
-        np.testing.assert_allclose(values(node, x, y), expected, rtol=1e-9, atol=1e-9, err_msg=node.text)
+        np.testing.assert_allclose(values(node, x, y), np.asarray(expected, np.float64), rtol=1e-9, atol=1e-9, err_msg=node.text)
