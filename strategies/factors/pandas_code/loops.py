@@ -36,14 +36,20 @@ if TYPE_CHECKING:
 class Appended:
     """A list that grows by one value a bar: `before` were in it when the loop began."""
 
-    def __init__(self, before: list[Value]) -> None:
-        self.before = before
+    def __init__(self, before: list[Value], node: Node) -> None:
+        self.before, self.node = before, node
         self.value: Value = None
 
     def copy(self) -> "Appended":
-        made = Appended(self.before)
+        made = Appended(self.before, self.node)
         made.value = self.value
         return made
+
+    def last(self, key: Value) -> Series:
+        """made[-1], made[i - 1]: the value of the bar before."""
+        if not self.before or self.value is not None or not (key == -1 or (isinstance(key, Bar) and key.plus == -1)):
+            raise BadSyntax("of the list that a loop makes only the last value is understood")
+        return Series(self.node)
 
 
 class Carried:
@@ -81,13 +87,12 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
     kept: dict[str, Value] = {}
     for name in lists:
         if isinstance(scope.names.get(name), list):
-            scope.names[name] = Appended(scope.names[name])
+            scope.names[name] = Appended(scope.names[name], _place_holder(name))
     for name in names & scope.names.keys():
         if isinstance(scope.names[name], int | float | Series) and not (name in arrays):
             kept[name] = Carried(scope.names[name], _place_holder(name))
             scope.names[name] = kept[name]
-    for name in arrays:
-        _open(scope.names.get(name), name)
+    starts = {name: _opened(scope.names.get(name), name) for name in arrays}
     reader.walk = walk
     try:
         reader.expressions.assign(reader, tree.target, walk.item, scope)
@@ -97,7 +102,7 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
         reader.walk = None
     if done is not None and getattr(done, "how", "") != "continue":
         raise BadSyntax("a loop over the bars goes on to the last one", suggestion="use np.where(condition, a, b)")
-    _close(reader, scope, walk, kept, lists, arrays)
+    _close(reader, scope, walk, kept, lists, starts)
     return None
 
 
@@ -121,12 +126,15 @@ def _place_holder(name: str) -> Node:
     return field(f"carried_{name.lower()}")
 
 
-def _open(target: Value, name: str) -> None:
+def _opened(target: Value, name: str) -> Value:
+    """A column or table as it is before the loop; the column then stands for its own values."""
+    before = target.copy() if isinstance(target, Series | Frame) else None
     if isinstance(target, Series):
         target.carried = _place_holder(name)
+    return before
 
 
-def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], lists: set[str], arrays: set[str]) -> None:
+def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], lists: set[str], starts: dict[str, Value]) -> None:
     """Names as they stand after the loop: what was carried is solved, lists are columns."""
     solved: dict[Node, Node] = {}
     for name, before in kept.items():
@@ -136,14 +144,20 @@ def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], l
             continue
         value = algebra.as_series(after)
         start = algebra.as_series(before.start)
-        if before.node in recursion.leaves(value.node) or _read(before.node, scope, lists, arrays):
-            solved[before.node] = recursion.solved(reader, value.node, before.node, start, walk.first)
+        if before.node in recursion.leaves(value.node) or _read(before.node, scope, lists, set(starts)):
+            whole = recursion.solve(reader, value.node, before.node, start.node, walk.first, from_before=True)
+            solved[before.node] = recursion.earlier(reader, whole, start.node, walk.first)
+            solved[value.node] = whole
         scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
-    for name in arrays:
+    for name, before in starts.items():
         target = scope.names.get(name)
-        for one in target.columns.values() if isinstance(target, Frame) else [target]:
-            if isinstance(one, Series):
-                _finish(reader, one, walk, solved)
+        if isinstance(target, Frame):
+            for key, one in target.columns.items():
+                old = before.columns.get(key) if isinstance(before, Frame) else None
+                if old is None or old.node is not one.node:
+                    _finish(reader, one, old or algebra.as_series(math.nan), walk, solved)
+        elif isinstance(target, Series) and isinstance(before, Series):
+            _finish(reader, target, before, walk, solved)
     for name in lists:
         target = scope.names.get(name)
         if isinstance(target, Appended):
@@ -159,13 +173,17 @@ def _read(node: Node, scope: Scope, lists: set[str], arrays: set[str]) -> bool:
     return False
 
 
-def _finish(reader: "Reader", x: Series, walk: Walk, solved: dict[Node, Node]) -> None:
-    """A column whose items were set: what it reads of itself is solved."""
+def _finish(reader: "Reader", x: Series, before: Series, walk: Walk, solved: dict[Node, Node]) -> None:
+    """A column whose items were set: what it was at the first bars, and what it reads of itself is solved."""
+    from strategies.factors.pandas_code.subscripts import first_bars
+
     mine, x.carried = x.carried, None
-    if mine is not None and mine in recursion.leaves(x.node):
-        x.become(x.copy(node=recursion.of_itself(reader, x.node, mine, walk.first), low=0, known=False, inf=False))
     if solved:
         x.become(x.copy(node=recursion.put_in(x.node, solved), low=0))
+    if mine is not None and mine in recursion.leaves(x.node):
+        x.become(x.copy(node=recursion.solve(reader, x.node, mine, before.node, walk.first), low=0, known=False, inf=False))
+    elif walk.first and x.node is not before.node:
+        x.become(algebra.choose(first_bars(reader, walk.first), before, x))
 
 
 def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Node]) -> Value:
@@ -176,6 +194,9 @@ def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Nod
     value = algebra.as_series(made.value).copy(array=True, full=False)
     if solved:
         value = value.copy(node=recursion.put_in(value.node, solved), low=0)
+    if made.node in recursion.leaves(value.node):
+        start = algebra.as_series(made.before[-1]).node
+        value = value.copy(node=recursion.solve(reader, value.node, made.node, start, walk.first), low=0, known=False)
     if not made.before and walk.first:
         return Short(value, walk.first)
     if len(made.before) != walk.first:
@@ -232,15 +253,13 @@ def window(reader: "Reader", x: Series, key: slice) -> Value:
 
 def put(reader: "Reader", x: Series, key: Bar, new: Value) -> None:
     """out[i] = value."""
-    from strategies.factors.pandas_code.subscripts import first_bars
-
     if key.plus < 0:
         ahead.refuse("a value written to an earlier bar", "write it to the bar: out[i]")
     if key.plus > 0 or reader.walk is None:
         raise BadSyntax("a value written to a later bar is not understood", suggestion="write it to the bar, then shift")
     value = algebra.as_series(math.nan if new is None else new)
     carried = x.carried
-    x.become(algebra.choose(first_bars(reader, reader.walk.first), x, value).copy(full=False) if reader.walk.first else value)
+    x.become(value.copy(full=False))
     x.carried = carried
 
 

@@ -42,7 +42,7 @@ WHOLE_SAMPLE = frozenset({
     "corr", "cov", "autocorr", "idxmax", "idxmin", "argmax", "argmin", "mode", "nunique", "unique", "value_counts", "describe", "nlargest",
     "nsmallest", "count", "any", "all", "item", "ptp", "argsort", "sort_values", "agg", "aggregate", "first_valid_index", "last_valid_index",
     "tail", "head", "sample", "dot", "searchsorted", "duplicated", "drop_duplicates", "percentile", "average", "corrcoef",
-    "polyfit", "tolist", "to_list",
+    "polyfit", 
 })  # fmt: skip
 _GUARDS = frozenset({"any", "all", "count", "nunique", "first_valid_index", "last_valid_index"})
 
@@ -256,6 +256,10 @@ def renamed(reader: "Reader", x: Series, given: Given) -> Series:
     return x.copy(name=name) if isinstance(name, str) and name else x.copy()
 
 
+def arrayed(reader: "Reader", x: Series, given: Given) -> Series:
+    return x.copy(array=True)
+
+
 def reindexed(reader: "Reader", x: Series, given: Given) -> Series:
     index = given.take("index", given.named.pop("labels", None))
     method = given.take("method")
@@ -346,7 +350,7 @@ SERIES: Mapping[str, Rule] = {
     "cummax": running("cummax"), "cummin": running("cummin"), "ffill": ffill, "pad": ffill, "fillna": fillna,
     "rolling": windows.rolling, "expanding": windows.expanding, "ewm": windows.ewm,
     "where": choosing.where, "mask": choosing.mask, "clip": choosing.clip, "between": choosing.between, "isin": choosing.isin,
-    "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast, "round": rounded, "dropna": dropna, "copy": same, "to_numpy": same, "squeeze": same,
+    "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast, "round": rounded, "dropna": dropna, "copy": same, "to_numpy": arrayed, "tolist": arrayed, "to_list": arrayed, "squeeze": same,
     "rename": renamed, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
     "sort_index": same, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
     "reindex": reindexed, "reindex_like": lambda reader, x, given: x.copy(dropped=False), "abs": one(absolute),

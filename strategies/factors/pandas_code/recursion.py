@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import CONST, Node, call, const
-from strategies.factors.pandas_code.values import Series
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -45,23 +44,10 @@ def put_in(node: Node, for_: dict[Node, Node]) -> Node:
     return done[node]
 
 
-def solved(reader: "Reader", after: Node, before: Node, start: Series, first: int) -> Node:
-    """The value of a carried name at the bar before: `after` is what a turn makes of it, `start` what it was before the loop."""
-    whole = _solve(reader, after, before, start.node, first)
-    return call("where", call("is_nan", call("delay", call("is_nan", reader.clock), first + 1)), start.node, call("delay", whole, 1))
-
-
-def of_itself(reader: "Reader", node: Node, mine: Node, first: int) -> Node:
-    """A column whose item is made of the item before: where(first bars, start, turn)."""
-    if first < 1 or node.op not in ("where", "keep"):
-        raise _refusal()
-    if node.op == "keep":
-        turn, start = node.args[0], const(math.nan)
-    else:
-        start, turn = node.args[1], node.args[2]
-    if mine in leaves(start):
-        raise _refusal()
-    return _solve(reader, turn, mine, start, first)
+def earlier(reader: "Reader", whole: Node, start: Node, first: int) -> Node:
+    """The value of a carried name at the bar before; at the first turn what it was before the loop."""
+    begun = call("is_nan", call("delay", call("is_nan", reader.clock), first + 1))
+    return call("where", begun, start, call("delay", whole, 1))
 
 
 def _refusal() -> BadSyntax:
@@ -71,31 +57,69 @@ def _refusal() -> BadSyntax:
     )
 
 
-def _solve(reader: "Reader", turn: Node, mine: Node, start: Node, first: int) -> Node:
+def solve(reader: "Reader", turn: Node, mine: Node, start: Node, first: int, *, from_before: bool = False) -> Node:
+    """A value that is `turn` of its own value `mine` at the bar before.
+
+    start  what it is at the bars before `first`; from_before: it is no value of a bar, and the first turn is at bar `first`
+    Raises BadSyntax where it is none of the kinds that are understood.
+    """
+    if mine in leaves(start) or (from_before and first) or (not from_before and not first):
+        raise _refusal()
     begin = call("is_nan", call("delay", call("is_nan", reader.clock), first)) if first else const(0)
     held = _held(turn, mine)
     if held is not None:
-        changed = call("where", begin, start, held) if first else held
-        whole = call("ffill", changed)
-        return whole if first else call("nan_to", whole, start) if start.op == CONST else whole
+        return call("ffill", call("where", begin, start, held)) if first else call("nan_to", call("ffill", held), start)
     share, rest = _linear(turn, mine)
-    if share is None or rest is None:
-        raise _refusal()
-    if share == 1.0:
+    if share == 1.0 and rest is not None:
         steps = call("where", begin, start, rest) if first else rest
         total = call("cumsum", steps)
-        if not first and start.op == CONST:
-            total = call("add", total, start)
-        return _unbroken(total, steps)
-    if not 0 < share < 1 or first != 1:
-        raise _refusal()
+        return _unbroken(total if first else call("add", total, start), steps)
+    if share is not None and rest is not None and 0 < share < 1 and first <= 1:
+        return _faded(reader, rest, share, start, first)
+    return _restarted(turn, mine, start, begin, first)
+
+
+def _faded(reader: "Reader", rest: Node, share: float, start: Node, first: int) -> Node:
+    """share * itself + rest: an exponential mean of rest / (1 - share)."""
+    from strategies.factors.pandas_code.numbers import number_node
+
     x = _scaled(rest, 1 - share)
     span = float(f"{2 / (1 - share) - 1:.12g}")
-    first_value = _first_of(start)
-    if first_value is x or first_value.op == CONST:
-        source = x if first_value is x else call("where", begin, first_value, x)
-        return _unbroken(call("ewm_mean", source, span, 0, 1), source)
-    return _unbroken(call("ewm_mean", call("where", begin, first_value, x), span, 0, 1), x)
+    if _first_of(start) is x:
+        source = x
+    else:
+        opening = call("is_nan", call("delay", call("is_nan", reader.clock), 1))
+        own = start if first else call("add", call("mul", x, number_node(1 - share)), call("mul", start, number_node(share)))
+        source = call("where", opening, own, x)
+    return _unbroken(call("ewm_mean", source, span, 0, 1), source)
+
+
+def _restarted(turn: Node, mine: Node, start: Node, begin: Node, first: int) -> Node:
+    """Itself + a step, or a value of its own from which it begins again."""
+    parts = _steps(turn, mine)
+    if parts is None:
+        raise _refusal()
+    step, again = parts
+    if first:
+        step, again = call("where", begin, start, step), call("where", begin, 1, again)
+    total = call("cumsum", step)
+    base = call("ffill", call("keep", call("sub", total, step), again))
+    return call("sub", total, base if first else call("nan_to", base, call("neg", start)))
+
+
+def _steps(turn: Node, mine: Node) -> tuple[Node, Node] | None:
+    """What is added, and where it begins again."""
+    if mine not in leaves(turn):
+        return turn, const(1)
+    share, rest = _linear(turn, mine)
+    if share == 1.0 and rest is not None:
+        return rest, const(0)
+    if turn.op != "where" or mine in leaves(turn.args[0]):
+        return None
+    yes, no = _steps(turn.args[1], mine), _steps(turn.args[2], mine)
+    if yes is None or no is None:
+        return None
+    return call("where", turn.args[0], yes[0], no[0]), call("where", turn.args[0], yes[1], no[1])
 
 
 def _unbroken(node: Node, of: Node) -> Node:

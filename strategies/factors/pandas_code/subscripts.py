@@ -7,6 +7,7 @@ from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call
 from strategies.factors.pandas_code import ahead, algebra, windows
 from strategies.factors.pandas_code.groups import Grouped
+from strategies.factors.pandas_code.loops import Appended
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -57,6 +58,8 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
             return owner.replaced(_of_frame(reader, frame, key))
         case Grouped():
             return Grouped(get(reader, owner.of, key), owner.starts, owner.bars)
+        case Appended():
+            return owner.last(key)
         case Last():
             if key in (-1, slice(-1, None, None)):
                 return owner.value
