@@ -6,11 +6,12 @@ divisor cannot be zero or the dividend is zero with it, so that code and text of
 
 import math
 
-from strategies.errors import BadConstant, BadSyntax
+from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import CONST, FIELD, Node, call, const
 from strategies.factors.pandas_code.numbers import number_node
 from strategies.factors.pandas_code.values import Kind, Series
 
+DEEPEST = 120  # levels of a graph while it is built; what the limits allow in the end is less
 ABOVE = frozenset({"open", "high", "low", "close", "vwap", "mark_price", "index_price"})  # never zero
 NOT_BELOW = frozenset({"volume", "turnover", "open_interest", "news_count", "tvl", "trades"})
 _LOGICAL = (Kind.BOOL, Kind.BIT)
@@ -48,6 +49,8 @@ def standing(s: Series, clock: Node) -> Series:
 
 def result(node: Node, *parts: Series, kind: Kind = Kind.FLOAT, low: int = 0, known: bool | None = None, inf: bool | None = None) -> Series:
     """A series made of others: infinite, known, full and gappy as they are."""
+    if node.depth > DEEPEST:
+        raise TooBig("the formula nests too deeply", suggestion="use fewer steps, or rolling windows instead of sums of shifts")
     sure = all(p.known for p in parts) and not any(p.inf for p in parts) if known is None else known
     return Series(
         node, kind, low=low,

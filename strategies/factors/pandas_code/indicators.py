@@ -34,7 +34,7 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
         nodes = _nodes(reader, row, args, named)
         made = [_series(node, args, named) for node in nodes]
         return made[0] if len(made) == 1 else tuple(made)
-    from strategies.factors.pandas_code.pandas_ta import DAY, PANDAS_TA
+    from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
 
     row = _row(PANDAS_TA, last, "pandas-ta")
     if named.get("offset", 0) not in (0, None):
@@ -44,7 +44,7 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
 
 def accessor(reader: "Reader", frame: Frame, name: str, args: list[Value], named: dict[str, Value]) -> Value:
     """`df.ta.rsi(length=14)`: columns by their names, numbers as given; `append=True` adds what comes out."""
-    from strategies.factors.pandas_code.pandas_ta import DAY, PANDAS_TA
+    from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
 
     row = _row(PANDAS_TA, name, "pandas-ta")
     append = bool(named.pop("append", False))
@@ -105,8 +105,8 @@ def _nodes(reader: "Reader", row: Call, args: list[Value], named: dict[str, Valu
         assert isinstance(ready, Series)
         columns.append(ready.node)
     numbers = _numbers(row, args, named)
-    if DAY in numbers:
-        numbers[DAY] = max(1.0, 86_400_000 / reader.setting.timeframe)  # a day that no whole number of bars fills is refused as a window
+    if "bars_a_day" in numbers:  # a day that no whole number of bars fills is refused as a window
+        numbers["bars_a_day"] = max(1.0, 86_400_000 / reader.setting.timeframe)
     try:
         return row.build(*columns, *numbers.values())
     except (TypeError, ValueError) as wrong:
