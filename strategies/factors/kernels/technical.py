@@ -1,8 +1,8 @@
-"""What of technical analysis is made of nothing else: the parabolic stop, and how old an extreme is where the newest of equals counts."""
+"""What of technical analysis is made of nothing else: parabolic stop, trailing band, age of an extreme whose newest equal counts."""
 
 import math
 
-from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B, Floats, Ints, at, inline, kernel, row
+from strategies.factors.kernels.jit import NAN, OUT, PHASE, STATE, WINDOW, A, B, C, Floats, Ints, at, inline, kernel, row
 
 HIGH, LOW, SIDE, STOP, REACH, RATE = 0, 1, 2, 3, 4, 5
 
@@ -56,6 +56,36 @@ def step(state: Floats, width: int, high: float, low: float, acceleration: float
         stop = min(stop, last_bottom, bottom)
     state[SIDE * width], state[STOP * width], state[REACH * width], state[RATE * width] = side, stop, reach, rate
     return out
+
+
+@kernel
+def supertrend(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """Of close, an upper and a lower band: the band that trails the close, or (f[0] = 1) its side, 1 below the close and -1 above.
+
+    A band only closes in while its side lasts; the close beyond the other turns the side. State: both bands, side.
+    """
+    wants_side = f[0] != 0.0
+    tops = at(mem, p[STATE])
+    bottoms, sides = at(tops, width), at(tops, 2 * width)
+    for i in range(n):
+        x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
+        upper, lower = row(p, mem, B, t + i, width), row(p, mem, C, t + i, width)
+        for s in range(width):
+            c, top, bottom, side = x[s], upper[s], lower[s], sides[s]
+            last_top, last_bottom = tops[s], bottoms[s]
+            known = (c == c) & (top == top) & (bottom == bottom)
+            up, down = c > last_top, c < last_bottom
+            side = side if side == side else 1.0
+            turned = 1.0 if up else (-1.0 if down else side)
+            stays = (not up) & (not down)
+            bottom = last_bottom if stays & (turned > 0.0) & (bottom < last_bottom) else bottom
+            top = last_top if stays & (turned < 0.0) & (top > last_top) else top
+            tops[s], bottoms[s] = top if known else last_top, bottom if known else last_bottom
+            side = turned if known else side
+            sides[s] = side
+            line = bottom if side > 0.0 else top
+            r = side if wants_side else line
+            o[s] = r if (c == c) & (wants_side | known) else NAN
 
 
 @kernel

@@ -14,6 +14,7 @@ Call = Callable[..., Any]
 Series = tuple[Any, ...]
 MACD = (Param("fast", least=2, default=12), Param("slow", least=2, default=26), Param("signal", default=9))
 STOCH = (Param("fastk", default=5), Param("slowk", default=3), Param("slowd", default=3))
+SUPERTREND = (Param("window", default=7), Param("k", whole=False, least=0.0, default=3.0))
 ZERO = 1e-14  # TA-Lib's TA_IS_ZERO
 KAMA_LEAST = 0.004  # below the slowest squared rate of KAMA, (2 / 31) ** 2
 
@@ -168,6 +169,19 @@ def _age(name: str, says: str, side: float) -> Operator:
                     "technical.age_of_extreme", before, before, first, rows_of(2), lambda p: (side,))  # fmt: skip
 
 
+def _trailing(name: str, says: str, want: float, unit: str) -> Operator:
+    return Operator(name, 3, says, "pandas-ta supertrend", (), (), unit, "technical.supertrend", state=lambda p: 3,
+                    floats=lambda p: (want,), anchored=True)  # fmt: skip
+
+
+def _supertrend(row: str) -> Callable[[Call, Series, Params], Any]:
+    def means(call: Call, a: Series, p: Params) -> Any:
+        middle, reach = call("div", call("add", a[0], a[1]), 2.0), call("mul", p[1], call("ta_atr", *a, p[0]))
+        return call(row, a[2], call("add", middle, reach), call("sub", middle, reach))
+
+    return means
+
+
 def _aroon(extreme: str) -> Callable[[Call, Series, Params], Any]:
     return lambda call, a, p: call("mul", 100.0, call("div", call("sub", float(p[0]), call(extreme, a[0], p[0] + 1)), p[0]))
 
@@ -186,6 +200,13 @@ SEEDED: tuple[Operator, ...] = (
              (Param("acceleration", whole=False, least=0.0, default=0.02), Param("maximum", whole=False, least=0.0, default=0.2)), (),
              "same", "technical.sar", lambda p: 1, lambda p: 1, state=lambda p: 7,
              floats=lambda p: (min(float(p[0]), float(p[1])), float(p[1])), anchored=True),
+    _trailing("trailing_band", "of close, upper and lower band: the lower until the close falls below it, then the upper until the close "
+              "rises above it; a band in force only closes in", 0.0, "same"),
+    _trailing("trailing_side", "1 while trailing_band is the lower band, -1 while it is the upper", 1.0, "rate"),
+    made("supertrend", 3, "trailing_band of (high + low) / 2 -+ k ta_atr, of high, low, close", _supertrend("trailing_band"),
+         params=SUPERTREND),
+    made("supertrend_side", 3, "1 where supertrend is below the close, -1 where it is above", _supertrend("trailing_side"),
+         params=SUPERTREND),
     _age("ta_bars_since_max", "highest", 1.0),
     _age("ta_bars_since_min", "lowest", -1.0),
     made("ta_rsi", 1, "rsi, averages seeded with simple means; 0 where nothing moved", _rsi, params=window(2)),

@@ -199,6 +199,17 @@ def ichimoku(*_: Node | Number) -> tuple[Node, ...]:
     raise LookAhead("ichimoku's chikou span is the close of bars to come", suggestion="use (ts_max(high, 9) + ts_min(low, 9)) / 2")
 
 
+def supertrend(high: Node, low: Node, close: Node, bars: Number, times: Number) -> tuple[Node, ...]:
+    """The line, which is 0 on the very first bar; the side; the line where it is below the close; where it is above."""
+    own, side = call("supertrend", high, low, close, bars, times), call("supertrend_side", high, low, close, bars, times)
+    shown_first = call("where", call("eq", call("expanding_count", close), 1.0), 0.0, own)
+    return shown_first, side, call("keep", own, call("gt", side, 0.0)), call("keep", own, call("lt", side, 0.0))
+
+
+def vwap(high: Node, low: Node, close: Node, volume: Node, bars: Number) -> tuple[Node, ...]:
+    return (call("vwap_session", typical(call, high, low, close), volume, bars),)
+
+
 def mid(high: Node, low: Node, bars: Number) -> Node:
     return middle_of(call("ts_max", high, bars), call("ts_min", low, bars))
 
@@ -207,6 +218,7 @@ def money(price: Node, volume: Node) -> Node:
     return call("mul", call("delta", price, 1), volume)
 
 
+DAY = "bars_a_day"  # a number that the reader of code fills in, from the timeframe
 CLOSE, HL, CV, OHLC = ("close",), ("high", "low"), ("close", "volume"), ("open_", "high", "low", "close")
 TEN, MONTH = {"length": 10}, {"length": 30}
 
@@ -254,6 +266,9 @@ _ROWS = (
     _of("adx", HLC, adx, "ADX_{length} DMP_{length} DMN_{length}", length=14, lensig=0),
     _of("aroon", HL, aroons, "AROOND_{length} AROONU_{length} AROONOSC_{length}", length=14),
     _of("vortex", HLC, vortex, "VTXP_{length} VTXM_{length}", length=14),
+    _of("supertrend", HLC, supertrend, "SUPERT_{length}_{multiplier} SUPERTd_{length}_{multiplier} SUPERTl_{length}_{multiplier} "
+        "SUPERTs_{length}_{multiplier}", length=7, multiplier=3.0),
+    _of("vwap", HLCV, vwap, "", **{DAY: 24}),
     _op("true_range", HLC, "true_range"), _op("atr", HLC, "ta_atr", length=14), _op("natr", HLC, "ta_natr", length=14),
     _of("bbands", CLOSE, bbands, "BBL_{length}_{std} BBM_{length}_{std} BBU_{length}_{std} BBB_{length}_{std} BBP_{length}_{std}",
         length=5, std=2.0, ddof=0),

@@ -120,6 +120,23 @@ def sar(high: list[float], low: list[float], acceleration: float, maximum: float
     return result
 
 
+def trailing(closes: list[float], uppers: list[float], lowers: list[float], side_wanted: bool) -> list[float]:
+    """Told by the band in force: the unknown bars are left out, as if the table had no such rows."""
+    result = []
+    side, top, bottom = 1.0, np.inf, -np.inf
+    for c, upper, lower in zip(closes, uppers, lowers, strict=True):
+        known = c == c and upper == upper and lower == lower
+        if known:
+            if c > top or c < bottom:
+                side, top, bottom = (1.0 if c > top else -1.0), upper, lower
+            elif side > 0:
+                top, bottom = upper, max(lower, bottom)
+            else:
+                top, bottom = min(upper, top), lower
+        result.append(np.nan if c != c or not (known or side_wanted) else side if side_wanted else bottom if side > 0 else top)
+    return result
+
+
 def by_bar(compute: Callable[..., Any], least: int = 1) -> Callable[..., Array]:
     """A computation over the known values of one bar, for all bars; symbols that are not known stay so."""
 
@@ -209,5 +226,7 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "ta_wilder": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w, 1, w)),
     "ta_wilder_sum": per_symbol(lambda x, w, early: seeded(x, w, 0, 1 / w, w - 1, w, max(1, w - early))),
     "adaptive": per_symbol(adaptive), "ta_sar": per_symbol(sar),
+    "trailing_band": per_symbol(lambda c, u, b: trailing(c, u, b, False)),
+    "trailing_side": per_symbol(lambda c, u, b: trailing(c, u, b, True)),
     "ta_bars_since_max": per_symbol(lambda x, w: age(x, w, 1.0)), "ta_bars_since_min": per_symbol(lambda x, w: age(x, w, -1.0)),
 }  # fmt: skip

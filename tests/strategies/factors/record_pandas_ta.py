@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
+from strategies.factors.pandas_code.pandas_ta import DAY, PANDAS_TA
 from strategies.factors.pandas_code.ta_library import TA_CLASSES
 from strategies.factors.pandas_code.talib import Call
 from tests.strategies.factors.record_talib import candles, kept
@@ -18,6 +18,7 @@ from tests.strategies.factors.record_talib import candles, kept
 FILE = Path(__file__).with_name("pandas_ta.json")
 PARTS = ("momentum", "trend", "volatility", "volume", "others")
 SHORTER = {"window": 9, "window_slow": 15, "window_fast": 6, "length": 9, "slow": 15, "fast": 6, "signal": 5, "window2": 20, "centered": 0}
+START = pd.Timestamp(500_000 * 3_600_000, unit="ms")  # bar 500,000 of 1h
 REFUSED = {"ichimoku"}
 
 
@@ -34,13 +35,13 @@ def columns(row: Call) -> list[str]:
 
 def record() -> list[dict[str, Any]]:
     data = pd.DataFrame(candles())
+    data.index = pd.date_range(START, periods=len(data), freq="h")
     pandas_ta = importlib.import_module("pandas_ta_classic")
     classes = {name: value for part in PARTS for name, value in vars(importlib.import_module(f"ta.{part}")).items()}
     rows = []
     for klass, row, numbers in cases():
-        params = {
-            name: bool(value) if name == "centered" else value for name, value in numbers.items() if (row.name, name) != ("adx", "lensig")
-        }
+        given = {name: value for name, value in numbers.items() if name != DAY and (row.name, name) != ("adx", "lensig")}
+        params = {name: bool(value) if name == "centered" else value for name, value in given.items()}
         series = [data[name] for name in columns(row)]
         made = getattr(classes[klass](*series, **params), row.name)() if klass else getattr(pandas_ta, row.name)(*series, **params)
         table = made if isinstance(made, pd.DataFrame) else made.to_frame()
