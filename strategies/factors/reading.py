@@ -2,8 +2,9 @@
 
 `auto` takes the dialect in which every name and number of arguments exists. Where several mean one graph, it is the first of them;
 where they differ, the text is refused and they are named. How a text is written narrows them down first: `$close` is Qlib's and
-AlphaGen's (with `20d` AlphaGen's, with a + b Qlib's, as AlphaGen writes Add(a, b)); CLOSE in capitals is GTJA's; names that only we have
-(`momentum_5d`, `funding_rate`), durations and several lines are ours.
+AlphaGen's (with `20d` AlphaGen's; with a + b, or without any arithmetic, Qlib's, as AlphaGen writes Add(a, b)); CLOSE in capitals is
+GTJA's; names that only we have (`momentum_5d`, `funding_rate`), durations and several lines are ours. Where they still differ, (-1 * x)
+for a change of sign is WorldQuant's way.
 """
 
 import re
@@ -20,6 +21,8 @@ AUTO, PANDAS = "auto", "pandas"
 LONGEST = 8_192  # characters of anything, code or text
 _DURATION = re.compile(r"[(,\s]\d+(?:ms|[smhdw])\s*[,)]", re.ASCII)
 _INFIX = re.compile(r"[\w)]\s*[-+*/^<>=]", re.ASCII)
+_PREFIX = re.compile(r"\b(?:add|sub|mul|div|pow|constant)\s*\(", re.ASCII | re.IGNORECASE)
+_NEGATED = re.compile(r"\(\s*-\s*1\s*\*", re.ASCII)
 _LINES = re.compile(r"\w\s*=[^=\n][^\n]*\n\s*\S", re.ASCII)
 _NAME = re.compile(r"\b[a-z]\w*", re.ASCII)
 _EVERYBODYS = frozenset({"open", "high", "low", "close", "volume", "turnover", *PANEL_FIELDS})
@@ -86,7 +89,7 @@ def _found(text: str, timeframe: int, fields: Collection[str], limits: Limits, u
             else:
                 readings.append(Reading(node, dialect))
         if readings:
-            return _agreed(readings)
+            return _agreed(readings, text)
     raise _telling(refusals)
 
 
@@ -96,7 +99,7 @@ def _groups(text: str, ours: frozenset[str]) -> tuple[tuple[str, ...], ...]:
         marked: tuple[tuple[str, ...], ...] = (("qlib", "alphagen"),)
         if _DURATION.search(text):
             marked = (("alphagen",), ("qlib",))
-        elif _INFIX.search(text):
+        elif _INFIX.search(text) or not _PREFIX.search(text):
             marked = (("qlib",), ("alphagen",))
         return *marked, ("sluice", "worldquant", "gtja")
     if _CAPITALS.search(text) and not _SMALL.search(text):
@@ -106,10 +109,13 @@ def _groups(text: str, ours: frozenset[str]) -> tuple[tuple[str, ...], ...]:
     return ("sluice", "worldquant", "gtja"), ("qlib", "alphagen")
 
 
-def _agreed(readings: list[Reading]) -> Reading:
+def _agreed(readings: list[Reading], text: str) -> Reading:
     """The first of those that mean one graph."""
     if all(r.node is readings[0].node for r in readings):
         return readings[0]
+    for reading in readings:
+        if reading.dialect == "worldquant" and _NEGATED.search(text):
+            return reading
     differ = {r.node.key: r for r in reversed(readings)}
     meanings = "; ".join(f"{r.dialect}: {_short(r.node.text)}" for r in sorted(differ.values(), key=readings.index))
     names = " or ".join(f"--dialect {r.dialect}" for r in sorted(differ.values(), key=readings.index))

@@ -142,6 +142,7 @@ FOUND = [
     ("CSRank($close)", "alphagen"), ("REGBETA(close, SEQUENCE(6))", "gtja"), ("ts_median($close, 5)", "sluice"),
     ("min(max(close / open, -1), 1)", "sluice"), ("min(rsi_14, 70)", "sluice"), ("max(ts_mean(close, 4h), 2)", "sluice"),
     ("max(funding_rate, 3)", "sluice"), ("x = min(close, 5)\nx / open", "sluice"),
+    ("Rank($close, 5)", "qlib"), ("EMA($close, 12)", "qlib"), ("min(sum(rank((-1 * close)), 2), 5)", "worldquant"),
 ]  # fmt: skip
 
 
@@ -154,8 +155,9 @@ def test_the_dialect_of_a_text_is_found(text: str, dialect: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "dialects"),
-    [("min(close, 5)", ("sluice", "worldquant")), ("Rank($close, 5)", ("qlib", "alphagen")), ("WMA($close, 9)", ("qlib", "alphagen")),
-     ("EMA($close, 9)", ("qlib", "alphagen")), ("wma(close, 9)", ("sluice", "gtja"))],
+    [("min(close, 5)", ("sluice", "worldquant")), ("Sub(Rank($close, 5), 1)", ("qlib", "alphagen")),
+     ("Div(WMA($close, 9), $close)", ("qlib", "alphagen")),
+     ("Div(EMA($close, 9), $close)", ("qlib", "alphagen")), ("wma(close, 9)", ("sluice", "gtja"))],
 )  # fmt: skip
 def test_where_dialects_differ_the_text_is_refused_and_they_are_named(text: str, dialects: tuple[str, ...]) -> None:
     wrong = refusal(text, "auto")
