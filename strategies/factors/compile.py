@@ -33,6 +33,7 @@ class Program(NamedTuple):
     whole      int64[step, 3] whole-number parameters; floats float64[step, 4] the others
     reads      int64[step] bars that the kernel looks back into its arguments
     state      int64[step] rows of state; phase int64[step] shift of the step's blocks
+    spans      int64[step] bars after which it has forgotten what was before, -1 where it never quite does
     outputs    int64[factor] registers
     """
 
@@ -53,6 +54,7 @@ class Program(NamedTuple):
     reads: NDArray[np.int64]
     state: NDArray[np.int64]
     phase: NDArray[np.int64]
+    spans: NDArray[np.int64]
     outputs: NDArray[np.int64]
 
 
@@ -137,13 +139,14 @@ class _Steps(NamedTuple):
     reads: NDArray[np.int64]
     state: NDArray[np.int64]
     phase: NDArray[np.int64]
+    spans: NDArray[np.int64]
 
 
 def _arrays(steps: list[Node], register: dict[str, int]) -> _Steps:
     count = len(steps)
     arguments, whole = np.full((count, 3), -1, np.int64), np.zeros((count, WHOLE), np.int64)
     floats = np.zeros((count, FLOATS))
-    reads, state, phase = (np.zeros(count, np.int64) for _ in range(3))
+    reads, state, phase, spans = (np.zeros(count, np.int64) for _ in range(4))
     for i, node in enumerate(steps):
         row = OPERATORS[node.op]
         arguments[i, : len(node.args)] = [register[a.text] for a in node.args]
@@ -152,5 +155,8 @@ def _arrays(steps: list[Node], register: dict[str, int]) -> _Steps:
         others = row.floats(node.params)
         floats[i, : len(others)] = others
         reads[i], state[i] = row.reads(node.params), row.state(node.params)
+        look_back = row.look_back(node.params)
+        lasting = row.anchored or row.warm_up(node.params) != look_back
+        spans[i] = -1 if lasting else max(reads[i], look_back)
         phase[i] = int(node.key[:8], 16) % bars[0] if bars else 0
-    return _Steps(tuple(OPERATORS[n.op].kernel for n in steps), arguments, whole, floats, reads, state, phase)
+    return _Steps(tuple(OPERATORS[n.op].kernel for n in steps), arguments, whole, floats, reads, state, phase, spans)

@@ -6,7 +6,8 @@ State is that one array: `save` copies it, `restore` puts it back.
 
 import ctypes
 import struct
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,22 @@ Array = NDArray[np.float64]
 LANES = 8  # rows are padded to the width of a vector
 CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
 BYTES = 8  # of a value
+ENOUGH = 2_000_000  # bars x symbols x steps that a second thread is worth
 LINE = 8  # values of a cache line
 SLACK = 64  # values after the last: vectors may look a little further than they take
 RUN = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 3)  # interpreter.run, see jit.machine_code; it holds no lock of Python's
 CALL = struct.Struct("6q")  # what differs from call to call
 MAGIC = b"sluice-machine-1"
+
+
+class Pool(Protocol):
+    """What runs work beside this: a concurrent.futures.ThreadPoolExecutor."""
+
+    def submit(self, work: Callable[..., None], /, *args: Any) -> "Waited": ...
+
+
+class Waited(Protocol):
+    def result(self) -> object: ...
 
 
 class Layout(NamedTuple):
@@ -58,12 +70,13 @@ class Machine:
         self._columns = 0  # of the last block
         self._lay_out()
 
-    def run(self, block: Array, first: int, out: Array | None = None) -> Array:
+    def run(self, block: Array, first: int, out: Array | None = None, pool: Pool | None = None) -> Array:
         """Run consecutive bars.
 
         block   float64[T, field, S]; the fields are program.fields, or all that compile_factors was given
         first   absolute index of the first bar: its open time // timeframe. A missing bar is a row of NaN, never a skipped index
         out     where the result goes: float64[T, factor, S], C-contiguous; memory that has been used before is much faster than new
+        pool    a thread beside this one: a long block is then run in two halves at once, with the same bits
         returns float64[T, factor, S]
         """
         program = self.program
@@ -84,8 +97,11 @@ class Machine:
             bars = np.asarray(block, np.float64)
             if (self.symbols > 1 and bars.strides[2] != BYTES) or bars.strides[0] % BYTES or bars.strides[1] % BYTES:
                 bars = np.ascontiguousarray(bars)
-            source, target = bars.ctypes.data, result.ctypes.data
-            self._call(source, bars.strides[0] // BYTES, bars.strides[1] // BYTES, target, len(bars), first)
+            halves = Halves.of(self, len(bars)) if pool is not None else None
+            if pool is not None and halves is not None:
+                halves.run(self, pool, bars, first, result)
+            else:
+                self._block(bars, first, result)
         self.bar = first + len(block)
         return result
 
@@ -97,6 +113,10 @@ class Machine:
             return self._row.copy()
         out[:] = self._row
         return out
+
+    def _block(self, bars: Array, first: int, result: Array) -> None:
+        source, target = bars.ctypes.data, result.ctypes.data
+        self._call(source, bars.strides[0] // BYTES, bars.strides[1] // BYTES, target, len(bars), first)
 
     def _call(self, source: int, per_bar: int, per_field: int, target: int, bars: int, first: int) -> None:
         CALL.pack_into(self._job.data, self._fixed, source, per_bar, per_field, target, bars, first)
@@ -159,6 +179,75 @@ class Machine:
         self._bar_at, self._row_at = self._bar.ctypes.data, self._row.ctypes.data
         self._fixed, self._start = BYTES * len(fixed), self._job.ctypes.data
         self._spare = self._start + BYTES * (self._job.size - 1)  # where a compiled function could leave a result or an error
+
+
+class Halves(NamedTuple):
+    """How two threads share a block: this machine runs the bars up to `middle`, a second one those after it.
+
+    What remembers for good, and what it is made of, the second runs from the first bar on, so that it knows exactly what the one machine
+    would: nothing is compared and nothing guessed. All the rest it runs from `reach` bars before the middle: it depends on no more.
+    """
+
+    middle: int
+    reach: int
+    lasting: NDArray[np.int64]  # steps
+
+    @classmethod
+    def of(cls, machine: Machine, bars: int) -> "Halves | None":
+        """None where it would not pay."""
+        program = machine.program
+        steps = len(program.kernels)
+        other = len(program.registers) - steps
+        lasting, reach = program.spans < 0, np.zeros(len(program.registers), np.int64)
+        for i in range(steps - 1, -1, -1):
+            if lasting[i]:
+                arguments = program.arguments[i] - other
+                lasting[arguments[arguments >= 0]] = True
+        for i in range(steps):
+            arguments = program.arguments[i]
+            if not lasting[i]:
+                reach[other + i] = reach[arguments[arguments >= 0]].max(initial=0) + program.spans[i]
+        far = int(reach.max(initial=0)) + 1
+        twice = 0.6 * float(lasting.mean()) if steps else 0.0  # of the work up to the middle; they are among the cheap
+        middle = int((bars + far * (1 - twice)) / (2 - twice))
+        pays = bars * machine.symbols * steps >= ENOUGH and 4 * far < bars and twice < 0.5
+        return cls(middle, far, np.flatnonzero(lasting)) if pays else None
+
+    def run(self, machine: Machine, pool: Pool, bars: Array, first: int, result: Array) -> None:
+        late = Machine(machine.program, machine.symbols)
+        late._inputs[:] = machine._inputs
+        if machine.bar is not None:
+            self._bring(machine, late)
+        beside = pool.submit(self._later, late, bars, first, result)
+        try:
+            machine._block(bars[: self.middle], first, result[: self.middle])
+        finally:
+            beside.result()
+        machine.memory[:] = late.memory
+
+    def _bring(self, machine: Machine, late: Machine) -> None:
+        """What the lasting steps remember, and their values."""
+        program, layout, width = machine.program, machine.layout, machine.width
+        other = len(program.registers) - len(program.kernels)
+        for start, rows in zip(layout.ring[: len(program.fields)], layout.rows[: len(program.fields)], strict=True):
+            late.memory[start : start + rows * width] = machine.memory[start : start + rows * width]
+        for step in self.lasting:
+            ring, state = layout.ring[other + step], layout.state[step]
+            for start, rows in ((ring, layout.rows[other + step]), (state, program.state[step])):
+                late.memory[start : start + rows * width] = machine.memory[start : start + rows * width]
+
+    def _later(self, late: Machine, bars: Array, first: int, result: Array) -> None:
+        start = self.middle - self.reach
+        whole, outputs = late._job[:5].copy(), int(late._job[8])
+        late._job[8] = 0
+        if len(self.lasting):
+            where, p, f = late._where[self.lasting], late._p[self.lasting], late._f[self.lasting]
+            late._job[:5] = where.ctypes.data, p.ctypes.data, f.ctypes.data, whole[3], len(where)
+            late._block(bars[:start], first, result[:0])
+            late._job[:5] = whole
+        late._block(bars[start : self.middle], first + start, result[:0])
+        late._job[8] = outputs
+        late._block(bars[self.middle :], first + self.middle, result[self.middle :])
 
 
 def _aligned(size: int) -> Array:

@@ -118,6 +118,11 @@ def median_distance(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int,
             v[w] = 0.0
             for k in range(w):
                 v[k] = math.inf
+            for k in range(w, 0, -1):  # bars that are there already
+                x = row(p, mem, A, t - k, width)[s]
+                if x == x:
+                    v[w] += 1.0
+                    exchange(v, w, math.inf, x)
         for i in range(n):
             x, gone = row(p, mem, A, t + i, width)[s], row(p, mem, A, t + i - w, width)[s]
             v[w] += float(int(x == x) - int(gone == gone))
