@@ -65,6 +65,8 @@ def scan(module: ast.Module) -> LookAhead | None:
 
 def _sign(node: ast.AST) -> LookAhead | None:
     match node:
+        case ast.Call(func=ast.Attribute(attr="rank" | "mean" | "std" | "max" | "min" | "sum" as name, value=group)) if _grouped(group):
+            return _found(f"{name} of a group, which ends after the bar,", "use rolling(n) or expanding()")
         case ast.Call(func=ast.Attribute(attr=name), args=args, keywords=keywords):
             return _of_call(name, args, keywords)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CALLS:
@@ -82,6 +84,14 @@ def _sign(node: ast.AST) -> LookAhead | None:
         case ast.Constant(value=str() as text) if len(text) < 40 and _NAMES.search(text) and " " not in text:
             return _found(repr(text), "build the factor from what was known at the bar close")
     return None
+
+
+def _grouped(node: ast.AST) -> bool:
+    """x.groupby(by) by something that is not the symbol."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="groupby"), args=[by, *_]):
+            return not (isinstance(by, ast.Constant) and by.value in ("symbol", "ticker"))
+    return False
 
 
 def _of_call(name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> LookAhead | None:

@@ -9,6 +9,7 @@ from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import ahead, algebra, unrolled, weights
 from strategies.factors.pandas_code.operands import describe, items, operate
 from strategies.factors.pandas_code.values import (
+    Bar,
     Frame,
     Given,
     Index,
@@ -19,6 +20,7 @@ from strategies.factors.pandas_code.values import (
     Short,
     Value,
     Vector,
+    Walk,
     Whole,
     Window,
     is_number,
@@ -107,7 +109,16 @@ def _linspace(reader: "Reader", given: Given) -> Value:
 def _array(reader: "Reader", given: Given) -> Value:
     x = given.need("object")
     given.drop("dtype", "copy").done()
-    return array_of(x)
+    return bar_numbers(reader, x) if isinstance(x, Walk) else array_of(x)
+
+
+def bar_numbers(reader: "Reader", walk: Walk) -> Value:
+    """A loop over the bars, or what it walks over, as a column."""
+    if isinstance(walk.item, Bar):
+        return _bar_numbers(reader, [0, Rows()]) if not walk.first else Short(_bar_numbers(reader, [0, Rows()]), walk.first)
+    if isinstance(walk.item, Series):
+        return walk.item.copy(array=True)
+    raise BadSyntax("this is not a column")
 
 
 def array_of(x: Value) -> Value:
@@ -157,7 +168,7 @@ def _scalar(value: Value) -> Value:
 
 def _first(reader: "Reader", x: Series, count: int, value: Value) -> Series:
     """`value` at the first bars, x after them."""
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     return algebra.choose(first_bars(reader, count), algebra.as_series(value), x)
 
@@ -246,7 +257,7 @@ def put_after(reader: "Reader", old: Series, start: int, new: Value) -> Series:
         new = _later(reader, new, new.missing)
     elif not is_number(new):
         raise BadSyntax("the parts have different lengths")
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     return algebra.choose(first_bars(reader, start), old, algebra.as_series(new)).copy(array=old.array)
 

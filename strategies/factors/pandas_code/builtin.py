@@ -20,6 +20,7 @@ from strategies.factors.pandas_code.values import (
     Partial,
     Rows,
     Series,
+    Short,
     Value,
     Vector,
     Walk,
@@ -69,6 +70,8 @@ def _extreme(largest: bool) -> Rule:
 def _of_two(reader: "Reader", a: Value, b: Value, largest: bool) -> Value:
     if isinstance(a, Bar) or isinstance(b, Bar):
         bar, other = (a, b) if isinstance(a, Bar) else (b, a)
+        if bar.plus > 0:
+            ahead.refuse(f"the bar {bar.plus} ahead", "look back instead: x[i - 1]")
         if largest and other == 0 and isinstance(bar, Bar):
             return replace(bar, clipped=True)
         raise BadSyntax("the number of a bar is not a value", suggestion="use it to index only")
@@ -185,7 +188,11 @@ def _round(reader: "Reader", given: Given) -> Value:
 
 def _list(reader: "Reader", given: Given) -> Value:
     over = given.take("iterable", [])
-    return over if isinstance(over, Series) else items(over)
+    if isinstance(over, Walk):
+        from strategies.factors.pandas_code import arrays
+
+        return arrays.bar_numbers(reader, over)
+    return over if isinstance(over, Series | Short) else items(over)
 
 
 def _tuple(reader: "Reader", given: Given) -> Value:
@@ -207,10 +214,27 @@ def _enumerate(reader: "Reader", given: Given) -> Value:
 
 
 def _zip(reader: "Reader", given: Given) -> Value:
+    if any(isinstance(part, Short) for part in given.args):
+        return _zipped_parts(reader, given.args)
     if any(isinstance(part, Series | Index | Walk) for part in given.args):
         return Walk(0, tuple(p.item if isinstance(p, Walk) else p.copy() if isinstance(p, Series) else Bar() for p in given.args))
     lists = [items(part) for part in given.args]
     return [tuple(group) for group in zip(*lists, strict=False)]
+
+
+def _zipped_parts(reader: "Reader", parts: list[Value]) -> Value:
+    """zip(x[:-1], x[1:]): places are counted from the first of each."""
+    from strategies.factors.pandas_code import methods
+
+    shorts = [p if isinstance(p, Short) else Short(p, 0) if isinstance(p, Series) else None for p in parts]
+    if None in shorts:
+        raise BadSyntax("columns go together with columns")
+    lost = max(p.lost for p in shorts if p)
+    missing = max(p.lost + p.missing for p in shorts if p) - lost
+    made = [methods.delayed(reader, p.of, lost - p.lost) if lost > p.lost else p.of for p in shorts if p]
+    if missing:
+        ahead.refuse("parts that end before the last bar", "use shift(n) on whole columns")
+    return Walk(lost, tuple(made))
 
 
 def _reversed(reader: "Reader", given: Given) -> Value:
@@ -225,9 +249,15 @@ def _sorted(reader: "Reader", given: Given) -> Value:
     if isinstance(over, Series):
         return Whole("a sorted column", "use rolling(n).rank(pct=True)")
     values = items(over)
-    if not all(is_number(v) for v in values) and not all(isinstance(v, str) for v in values):
+    key, backwards = given.named.get("key"), bool(given.named.get("reverse", False))
+    from strategies.factors.pandas_code import expressions
+
+    by = [v if key is None else expressions.call(reader, key, [v], {}) for v in values]
+    by = [b[:1] + tuple(x for x in b[1:] if is_number(x)) if isinstance(b, tuple) else b for b in by]
+    flat = [x for b in by for x in (b if isinstance(b, tuple) else (b,))]
+    if not all(is_number(x) for x in flat) and not all(isinstance(x, str) for x in flat):
         raise BadSyntax("only numbers or texts are sorted")
-    return sorted(values, reverse=bool(given.named.get("reverse", False)))
+    return [values[i] for i in sorted(range(len(values)), key=lambda i: by[i], reverse=backwards)]
 
 
 def _map(reader: "Reader", given: Given) -> Value:

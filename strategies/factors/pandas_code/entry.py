@@ -6,7 +6,7 @@ import re
 from strategies.errors import BadConstant, BadSyntax, FactorError, TooBig, UnknownName
 from strategies.factors.dialects import Setting
 from strategies.factors.graph import Node, nearest
-from strategies.factors.pandas_code import algebra, expressions, modules
+from strategies.factors.pandas_code import algebra, classes, expressions, modules
 from strategies.factors.pandas_code.reader import Reader, Returned
 from strategies.factors.pandas_code.values import (
     Class,
@@ -124,7 +124,7 @@ def _method(reader: Reader, owner: Value) -> Function:
     """The method that computes, of a class made without arguments."""
     assert isinstance(owner, Class)
 
-    made = expressions.instance(reader, owner, Given(owner.tree.name, [], {}))
+    made = classes.instance(reader, owner, Given(owner.tree.name, [], {}))
     trees = list(made.methods.values())
     called = {n.attr for t in trees for n in ast.walk(t) if isinstance(n, ast.Attribute) and n.attr != t.name}
     open_ = [t for t in trees if not t.name.startswith("_") and t.name not in called] or [t for t in trees if t.name == "__call__"]

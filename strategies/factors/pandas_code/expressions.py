@@ -4,9 +4,8 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from strategies.errors import BadConstant, BadSyntax, TooBig, UnknownName
-from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import algebra, loops, numbers, subscripts
+from strategies.errors import BadConstant, BadSyntax, TooBig
+from strategies.factors.pandas_code import algebra, assignments, classes, loops, numbers, subscripts
 from strategies.factors.pandas_code.operands import binary, compared, items, joined, unary
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -23,6 +22,7 @@ from strategies.factors.pandas_code.values import (
     Series,
     Short,
     Value,
+    Vector,
     Walk,
     Whole,
     is_number,
@@ -37,7 +37,8 @@ BUILTINS = frozenset({
     "staticmethod", "classmethod", "ValueError", "KeyError", "TypeError", "Exception", "type", "callable", "slice", "ImportError", "divmod",
     "RuntimeError", "IndexError", "ZeroDivisionError", "NotImplementedError", "AttributeError", "object",
 })  # fmt: skip
-MOST_ITEMS = 2_000
+MOST_ITEMS = 1_000
+ITEMS_A_STEP = 32  # numbers in a row are worked out one by one
 NODES_A_STEP = 64  # a large graph takes as long to name as many small ones
 __all__ = ["BUILTINS", "assign", "binary", "items", "value"]
 
@@ -51,6 +52,8 @@ def value(reader: "Reader", tree: ast.expr, scope: Scope) -> Value:
         done = rule(reader, tree, scope)
     if isinstance(done, Series):
         reader.steps += done.node.size // NODES_A_STEP
+    elif isinstance(done, Vector | list | tuple):
+        reader.steps += len(done.items if isinstance(done, Vector) else done) // ITEMS_A_STEP
     return done
 
 
@@ -62,7 +65,7 @@ def assign(reader: "Reader", target: ast.expr, new: Value, scope: Scope) -> None
             _unpack(reader, parts, new, scope)
         case ast.Subscript(value=of, slice=index):
             owner = value(reader, of, scope)
-            subscripts.put(reader, owner, value(reader, index, scope), new)
+            assignments.put(reader, owner, value(reader, index, scope), new)
         case ast.Attribute(value=of, attr=name):
             _set_attribute(value(reader, of, scope), name, new)
         case _:
@@ -97,7 +100,7 @@ def _set_attribute(owner: Value, name: str, new: Value) -> None:
                 raise BadSyntax(f"{len(names)} names for {len(owner.columns)} columns", suggestion="use df.rename(columns={...})")
             owner.columns = dict(zip(names, owner.columns.values(), strict=True))
         case Frame():
-            subscripts.put_column(owner, name, new)
+            assignments.put_column(owner, name, new)
         case _:
             raise BadSyntax(f"the attribute {name!r} cannot be set")
 
@@ -278,50 +281,20 @@ def attribute(reader: "Reader", owner: Value, name: str) -> Value:
 
             return modules.CONSTANTS.get(f"{path}.{name}", Module(f"{path}.{name}"))
         case Instance():
-            if name in owner.attributes:
-                return owner.attributes[name]
-            if name in owner.methods:
-                tree = owner.methods[name]
-                static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in tree.decorator_list)
-                return Function(name, tree.args, tree.body, owner.scope, owner, not static)
-            raise UnknownName(f"the object has no {name!r}", suggestion=nearest(name, [*owner.attributes, *owner.methods]))
+            return classes.attribute(reader, owner, name)
         case Method(of=Frame(), name="ta"):
             return Method(owner, name)
         case Whole():
             return owner if name in ("values", "empty", "size", "slope", "T") else Method(owner, name)
         case Class():
-            return _of_class(reader, owner, name)
+            return classes.attribute_of_class(reader, owner, name)
         case _:
             return subscripts.property_of(reader, owner, name)
 
 
-def _of_class(reader: "Reader", owner: Class, name: str) -> Value:
-    made = instance(reader, owner, None)
-    if name in made.methods:
-        tree = made.methods[name]
-        static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in tree.decorator_list)
-        of_class = any(isinstance(d, ast.Name) and d.id == "classmethod" for d in tree.decorator_list)
-        return Function(name, tree.args, tree.body, owner.scope, made, of_class and not static)
-    if name in made.attributes:
-        return made.attributes[name]
-    raise UnknownName(f"{owner.tree.name} has no {name!r}")
-
-
-def instance(reader: "Reader", owner: Class, given: Given | None) -> Instance:
-    """An object of a class of the text; `given` None: without running __init__."""
-    methods = {s.name: s for s in owner.tree.body if isinstance(s, ast.FunctionDef)}
-    scope = Scope({}, owner.scope)
-    reader.block([s for s in owner.tree.body if isinstance(s, ast.Assign | ast.AnnAssign)], scope)
-    made = Instance(dict(scope.names), methods, owner.scope)
-    if given is not None and "__init__" in methods:
-        tree = methods["__init__"]
-        reader.call_function(Function("__init__", tree.args, tree.body, owner.scope, made, True), given.args, given.named)
-    elif given is not None:
-        made.attributes.update(given.named)
-    return made
-
-
 def _call(reader: "Reader", tree: ast.Call, scope: Scope) -> Value:
+    if isinstance(tree.func, ast.Name) and tree.func.id == "super":
+        return classes.parent(reader, scope)
     called = value(reader, tree.func, scope)
     args: list[Value] = []
     for part in tree.args:
@@ -357,7 +330,7 @@ def call(reader: "Reader", called: Value, args: list[Value], named: Mapping[str,
         case Method(of=of, name=name):
             return methods.call(reader, of, Given(f".{name}()", args, dict(named)), name)
         case Class():
-            return instance(reader, called, Given(called.tree.name, args, dict(named)))
+            return classes.instance(reader, called, Given(called.tree.name, args, dict(named)))
         case Partial():
             return call(reader, called.function, [*called.args, *args], {**called.named, **named})
         case Instance():

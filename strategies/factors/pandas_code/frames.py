@@ -54,6 +54,8 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
         return Whole(f"{name}() of a table", ahead.ROLL.format(name), guard=name in ("any", "all", "sum", "count") and _tests(frame))
     if name in _BY_COLUMN:
         return _by_column(reader, frame, given, name)
+    if name in ("flatten", "ravel", "squeeze", "tolist") and len(frame.columns) == 1:
+        return next(iter(frame.columns.values()))
     if name in ("to_numpy", "values"):
         return Frame(dict(frame.columns), frame.bars, array=True)
     if name in ("rank", "corr", "cov", "describe", "quantile", "skew", "kurt", "agg", "aggregate", "tail", "head", "nlargest", "sample",
@@ -183,11 +185,11 @@ def _deviation(columns: list[Series], name: str, skip: bool, ddof: int) -> Serie
 
 
 def _assign(reader: "Reader", frame: Frame, given: Given) -> Frame:
-    from strategies.factors.pandas_code import expressions, subscripts
+    from strategies.factors.pandas_code import assignments, expressions
 
     made = frame.copy()
     for name, new in given.named.items():
-        subscripts.put_column(made, name, expressions.call(reader, new, [made], {}) if isinstance(new, Function) else new)
+        assignments.put_column(made, name, expressions.call(reader, new, [made], {}) if isinstance(new, Function) else new)
     return made
 
 
@@ -256,11 +258,11 @@ def _pop(reader: "Reader", frame: Frame, given: Given) -> Value:
 
 
 def _insert(reader: "Reader", frame: Frame, given: Given) -> None:
-    from strategies.factors.pandas_code import subscripts
+    from strategies.factors.pandas_code import assignments
 
     given.take("loc")
     name = given.need("column")
-    subscripts.put_column(frame, name, given.need("value"))
+    assignments.put_column(frame, name, given.need("value"))
 
 
 def _apply(reader: "Reader", frame: Frame, given: Given) -> Value:

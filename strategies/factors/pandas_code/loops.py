@@ -175,7 +175,7 @@ def _read(node: Node, scope: Scope, lists: set[str], arrays: set[str]) -> bool:
 
 def _finish(reader: "Reader", x: Series, before: Series, walk: Walk, solved: dict[Node, Node]) -> None:
     """A column whose items were set: what it was at the first bars, and what it reads of itself is solved."""
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     mine, x.carried = x.carried, None
     if solved:
@@ -187,7 +187,7 @@ def _finish(reader: "Reader", x: Series, before: Series, walk: Walk, solved: dic
 
 
 def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Node]) -> Value:
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     if made.value is None:
         raise BadSyntax("the list gets no value in some turns of the loop")
@@ -265,7 +265,7 @@ def put(reader: "Reader", x: Series, key: Bar, new: Value) -> None:
 
 def early(reader: "Reader", name: str, bar: Bar, n: int) -> Value:
     """i < n: true at the first bars."""
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     count = n - bar.plus
     if name in ("eq", "ne"):

@@ -119,7 +119,7 @@ def shift(reader: "Reader", x: Series, given: Given) -> Series:
         return x.copy()
     back = delayed(reader, x, n)
     if is_number(fill) and fill == fill:
-        from strategies.factors.pandas_code.subscripts import first_bars
+        from strategies.factors.pandas_code.assignments import first_bars
 
         kind = x.kind if x.kind != Kind.BOOL or isinstance(fill, bool) else Kind.OBJECT
         if x.known and not x.inf:

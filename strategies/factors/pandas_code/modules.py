@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, UnknownName
@@ -10,7 +11,7 @@ from strategies.factors.pandas_code import ahead, algebra, builtin
 from strategies.factors.pandas_code.elementwise import EACH, only_where, over
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
-from strategies.factors.pandas_code.values import Frame, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
+from strategies.factors.pandas_code.values import Frame, Function, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -217,6 +218,14 @@ def _chosen(condition: Value, yes: Value, no: Value) -> Series:
     return done.copy(array=True)
 
 
+def _vectorized(reader: "Reader", given: Given) -> Value:
+    """np.vectorize(f)."""
+    function = given.take("pyfunc", given.named.get("func"))
+    if not isinstance(function, Function):
+        raise BadSyntax("np.vectorize goes over a function of the text")
+    return replace(function, vectorised=True)
+
+
 def _select(reader: "Reader", given: Given) -> Value:
     conditions, choices = items(given.need("condlist")), items(given.need("choicelist"))
     default = given.take("default", 0)
@@ -298,7 +307,7 @@ _TWO: dict[str, Rule] = {
     "maximum": extreme("max"), "minimum": extreme("min"), "fmax": extreme("fmax"), "fmin": extreme("fmin"),
     "greater": test("gt"), "greater_equal": test("ge"), "less": test("lt"), "less_equal": test("le"), "equal": test("eq"),
     "not_equal": test("ne"), "logical_and": logical("and"), "logical_or": logical("or"), "logical_xor": logical("xor"),
-    "bitwise_and": logical("and"), "bitwise_or": logical("or"), "clip": _clip, "where": _where, "select": _select, "nan_to_num": _nan_to_num,
+    "bitwise_and": logical("and"), "bitwise_or": logical("or"), "clip": _clip, "where": _where, "select": _select, "vectorize": _vectorized, "frompyfunc": _vectorized, "nan_to_num": _nan_to_num,
     "heaviside": _heaviside,
     **{f"{op}.reduce": reduced(op) for op in ("maximum", "minimum", "logical_and", "logical_or", "add", "multiply", "fmax", "fmin")},
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -69,6 +70,8 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         from strategies.factors.pandas_code import arrays
 
         return arrays.joined(reader, [a, b])
+    if name == "add" and isinstance(a, Short) and isinstance(b, list):
+        ahead.refuse("a column moved towards the past", "put the missing values before it, or use shift(n)")
     if isinstance(a, Short) or isinstance(b, Short):
         return of_parts(reader, a, b, lambda x, y: operate(reader, name, x, y))
     if isinstance(a, Series) or isinstance(b, Series):
@@ -191,6 +194,11 @@ def _of_python(name: str, a: Value, b: Value) -> Value:
             raise TooBig("this is too long")
         return a * b
     if name == "mod" and isinstance(a, str):
+        parts = b if isinstance(b, tuple) else (b,)
+        if a.count("%") == len(parts) and all(isinstance(p, str | int | float) for p in parts):
+            for part in parts:
+                a = re.sub(r"%[-\d.]*[a-z]", lambda _, part=part: str(part), a, count=1)  # type: ignore[misc]
+            return a
         raise BadSyntax("text is put together with an f-string")
     if isinstance(a, Index) or isinstance(b, Index):
         raise BadSyntax("the times of bars are not values of a factor")

@@ -46,8 +46,11 @@ def _text(of: str, given: Given, name: str) -> Value:
         if sum(map(len, parts)) < MOST_ITEMS:
             return of.join(parts)
     if name == "format" and "{" in of:
-        for shown in given.args:
-            of = of.replace("{}", str(shown), 1)
+        for place, shown in enumerate(given.args):
+            of = of.replace(f"{{{place}}}", str(shown)).replace("{}", str(shown), 1)
+        for key, shown in given.named.items():
+            of = of.replace(f"{{{key}}}", str(shown))
+        given.args, given.named = [], {}
         return of
     raise BadSyntax(f"text has no {name!r} here")
 

@@ -193,7 +193,8 @@ def bound(reader: Reader, function: Function, args: list[Value], named: Mapping[
 
 
 def _define(reader: Reader, tree: ast.FunctionDef, scope: Scope) -> None:
-    scope.names[tree.name] = Function(tree.name, tree.args, tree.body, scope)
+    over_each = any("vectorize" in ast.unparse(d) for d in tree.decorator_list)
+    scope.names[tree.name] = Function(tree.name, tree.args, tree.body, scope, vectorised=over_each)
 
 
 def _class(reader: Reader, tree: ast.ClassDef, scope: Scope) -> None:

@@ -26,7 +26,6 @@ from strategies.factors.pandas_code.values import (
     Rolling,
     Rows,
     Series,
-    Short,
     Value,
     Vector,
     Whole,
@@ -82,7 +81,7 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
         case Index() if isinstance(key, Bar):
             return key
         case Index() | Rows():
-            if _from_end(key):
+            if from_end(key):
                 ahead.refuse("the last bar", "use the column itself")
             raise BadSyntax("the times of bars are not values of a factor")
         case Module(path="numpy.r_"):
@@ -175,12 +174,13 @@ def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
 
 
 def _refuse_slice(key: slice) -> NoReturn:
-    if _from_end(key.start) or _from_end(key.stop) or (isinstance(key.step, int) and key.step < 0):
+    if from_end(key.start) or from_end(key.stop) or (isinstance(key.step, int) and key.step < 0):
         ahead.refuse("bars counted from the end", "use rolling(n) on the whole column")
     raise BadSyntax("a part of the bars is not understood", suggestion="work with whole columns")
 
 
-def _from_end(key: Value) -> bool:
+def from_end(key: Value) -> bool:
+    """A place counted from the last bar."""
     return (is_number(key) and key < 0) or isinstance(key, Rows)
 
 
@@ -202,7 +202,7 @@ def _located(reader: "Reader", at: Located, key: Value) -> Value:
         if isinstance(key, int | Bar):
             row = {name: get(reader, Located(one, at.how), key) for name, one in of.columns.items()}
             return row
-        if isinstance(key, slice) and at.how == "iloc" and not (_from_end(key.start) or _from_end(key.stop)):
+        if isinstance(key, slice) and at.how == "iloc" and not (from_end(key.start) or from_end(key.stop)):
             return Frame({name: get(reader, one, key) for name, one in of.columns.items()}, of.bars)
         return _of_frame(reader, of, key)
     return _of_series(reader, of, key)
@@ -281,126 +281,3 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
         if name == "values":
             return owner.copy(array=True, dropped=False) if isinstance(owner, Series) and not owner.dropped else owner
     return Method(owner, name)
-
-
-# -- written
-
-
-def put_column(frame: Frame, name: str, new: Value) -> None:
-    if isinstance(new, Whole):
-        new.refuse()
-    if isinstance(new, Frame) and len(new.columns) == 1:
-        new = next(iter(new.columns.values()))
-    if new is None:
-        new = math.nan
-    if not isinstance(new, Series) and not is_number(new):
-        if isinstance(new, Index) or isinstance(new, str):
-            return
-        raise BadSyntax(f"{describe(new)} is not a column")
-    frame.columns[name] = algebra.as_series(new).copy(name=name, array=False, full=False)
-
-
-def put(reader: "Reader", owner: Value, key: Value, new: Value) -> None:
-    match owner:
-        case Frame():
-            _put_frame(reader, owner, key, new)
-        case Series():
-            _put_series(reader, owner, key, new)
-        case Located(of=Frame() as frame):
-            _put_located(reader, frame, key, new)
-        case Located(of=Series() as series):
-            _put_series(reader, series, key, new)
-        case dict():
-            owner[key] = new
-        case list() if isinstance(key, int) and -len(owner) <= key < len(owner):
-            owner[key] = new
-        case _:
-            raise BadSyntax(f"items of {describe(owner)} cannot be set")
-
-
-def _put_frame(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
-    if isinstance(key, str):
-        put_column(frame, key, new)
-    elif isinstance(key, list):
-        parts = list(new.columns.values()) if isinstance(new, Frame) else list(new) if isinstance(new, tuple | list) else [new] * len(key)
-        if len(parts) != len(key):
-            raise BadSyntax(f"{len(parts)} columns cannot go into {len(key)} names")
-        for name, part in zip(key, parts, strict=True):
-            put_column(frame, str(name), part)
-    elif isinstance(key, Series):
-        for name, one in frame.columns.items():
-            frame.columns[name] = _masked(one, key, new)
-    else:
-        raise BadSyntax(f"a table has no item {describe(key)}")
-
-
-def _masked(old: Series, condition: Series, new: Value) -> Series:
-    if new is None:
-        new = math.nan
-    if isinstance(new, Whole):
-        new.refuse()
-    if not isinstance(new, Series) and not is_number(new):
-        raise BadSyntax(f"{describe(new)} is not a value of a column")
-    return algebra.choose(condition, algebra.as_series(new), old).copy(array=old.array, name=old.name)
-
-
-def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
-    if isinstance(key, Bar):
-        from strategies.factors.pandas_code import loops
-
-        loops.put(reader, x, key, new)
-        return
-    if isinstance(key, Series):
-        x.become(_masked(x, key, new))
-    elif isinstance(key, slice) and key == slice(None, None, None):
-        x.become(_masked(x, algebra.as_series(True), new))
-    elif (
-        isinstance(key, slice)
-        and key.step is None
-        and (key.start is None or key.start == 0)
-        and isinstance(key.stop, int)
-        and key.stop >= 0
-    ):
-        x.become(_masked(x, first_bars(reader, key.stop), new))
-    elif isinstance(key, int) and key == 0:
-        x.become(_masked(x, first_bars(reader, 1), new))
-    elif _from_end(key):
-        ahead.refuse("the last bar", "use the column itself")
-    elif (
-        isinstance(key, slice)
-        and isinstance(key.start, int)
-        and key.start >= 0
-        and key.stop is None
-        and isinstance(new, Series | Short | float | int)
-    ):
-        from strategies.factors.pandas_code import arrays
-
-        x.become(arrays.put_after(reader, x, key.start, new))
-    else:
-        raise BadSyntax("values at single bars cannot be set", suggestion="use np.where(condition, a, b)")
-
-
-def first_bars(reader: "Reader", count: int) -> Series:
-    """True at the first `count` bars of the data."""
-    if count == 0:
-        return algebra.as_series(False)
-    node = call("is_nan", call("delay", call("is_nan", reader.clock), count))
-    return Series(node, Kind.BOOL, low=1, known=True)
-
-
-def _put_located(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str | list):
-        rows, wanted = key
-        for name in [wanted] if isinstance(wanted, str) else wanted:
-            if isinstance(rows, slice) and rows == slice(None, None, None):
-                put_column(frame, name, new)
-                continue
-            old = frame.columns.get(name)
-            old = algebra.as_series(math.nan).copy(name=name) if old is None else old.copy(name=name)
-            _put_series(reader, old, rows, new)
-            frame.columns[name] = old
-        return
-    if isinstance(key, Series):
-        _put_frame(reader, frame, key, new)
-        return
-    raise BadSyntax("say which rows and which column", suggestion="df.loc[condition, 'x'] = value")

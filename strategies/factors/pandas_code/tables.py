@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 from strategies.errors import BadSyntax
 from strategies.factors.pandas_code import ahead, algebra
 from strategies.factors.pandas_code.operands import describe, items
-from strategies.factors.pandas_code.values import Frame, Given, Index, Items, Kind, Series, Short, Value, Vector, Whole, Window, is_number
+from strategies.factors.pandas_code.values import (
+    Frame,
+    Given,
+    Index,
+    Items,
+    Kind,
+    Series,
+    Short,
+    Value,
+    Vector,
+    Walk,
+    Whole,
+    Window,
+    is_number,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -21,6 +35,10 @@ def _series(reader: "Reader", given: Given) -> Value:
     given.drop("dtype", "copy")
     if isinstance(data, Whole):
         data.refuse()
+    if isinstance(data, Walk):
+        from strategies.factors.pandas_code import arrays
+
+        data = arrays.bar_numbers(reader, data)
     if isinstance(data, dict):
         if index is None and all(is_number(v) for v in data.values()):
             return data  # numbers by name: weights of columns
@@ -49,7 +67,7 @@ def _series(reader: "Reader", given: Given) -> Value:
 
 def _at_its_bars(reader: "Reader", part: Short) -> Series:
     """A cut column at the bars that it is of, NaN at the others."""
-    from strategies.factors.pandas_code.subscripts import first_bars
+    from strategies.factors.pandas_code.assignments import first_bars
 
     if part.missing:
         ahead.refuse("a column without its last bars", "use the whole column")

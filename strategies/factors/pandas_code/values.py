@@ -271,6 +271,7 @@ class Instance:
     attributes: dict[str, Value]
     methods: Mapping[str, ast.FunctionDef]
     scope: "Scope"
+    owner: "Class | None" = None
 
 
 @dataclass(slots=True)

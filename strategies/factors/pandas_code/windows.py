@@ -318,6 +318,8 @@ def weighted(reader: "Reader", of: Ewm, name: str, given: Given) -> Value:
         y = _one_ready(reader, other)
         given.drop("pairwise").done()
         return algebra.result(call(f"ewm_{name}", x.node, y.node, of.span, int(of.adjust), of.known), x, y, known=False, inf=False)
+    if name in ("agg", "aggregate", "apply"):
+        return weighted(reader, of, str(given.need("func")), given)
     if name not in ("mean", "std", "var", "vol"):
         raise BadSyntax(f"ewm has no {name!r} here", suggestion="use mean, std, var, corr or cov")
     given.done()
