@@ -61,53 +61,65 @@ def counts(x: Floats, g: Floats, v: float, own: float, grouped: bool, symbols: i
 def level(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
     """Mean, distance from it, score, deviation, smallest, largest, or held within mean +- f[2] deviations, as f[0] says.
 
-    f[1]: there are groups. State: which symbols are done.
+    f[1]: there are groups. State: the group of each symbol, whether it is done.
     """
     want, grouped, times = f[0], f[1] != 0.0, f[2]
-    done = at(mem, p[STATE])
+    group = at(mem, p[STATE])
+    done = at(group, width)
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
         g = row(p, mem, B, t + i, width) if grouped else x
         for s in range(symbols):
-            done[s] = 0.0
+            group[s], done[s], o[s] = g[s] if grouped else 0.0, 0.0, NAN
         for k in range(symbols):
             if done[k] == 0.0:
-                own = g[k] if grouped else 0.0
-                mean, spread, low, high = measures(x, g, own, grouped, symbols)
-                for s in range(k, symbols):
-                    if (not grouped) | (g[s] == own) | (s == k):
-                        u = x[s]
-                        d = u - mean
-                        r = mean
-                        r = d if want == APART else r
-                        r = (d / spread if spread > 0.0 else NAN) if want == SCORE else r
-                        r = spread if want == DEVIATION else r
-                        r = low if want == SMALLEST else r
-                        r = high if want == LARGEST else r
-                        if want == HELD:
-                            r = mean - times * spread if d < -times * spread else u
-                            r = mean + times * spread if d > times * spread else r
-                        done[s], o[s] = 1.0, r
+                of_group(x, group, done, o, group[k], want, times, symbols)
 
 
 @inline
-def measures(x: Floats, g: Floats, own: float, grouped: bool, symbols: int) -> tuple[float, float, float, float]:
+def of_group(x: Floats, group: Floats, done: Floats, o: Floats, own: float, want: float, times: float, symbols: int) -> None:
+    """All members of one group: (x held within bounds - base) / unit, or one number for all of them."""
+    mean, spread, low, high = measures(x, group, own, symbols)
+    base, unit, bottom, top, same = 0.0, 1.0, -math.inf, math.inf, mean
+    if want == DEVIATION:
+        same = spread
+    if want == SMALLEST:
+        same = low
+    if want == LARGEST:
+        same = high
+    if want == HELD and spread == spread:
+        bottom, top = mean - times * spread, mean + times * spread
+    if want == APART:
+        base = mean
+    if want == SCORE:
+        base, unit = mean, spread if spread > 0.0 else NAN
+    each = (want == APART) | (want == SCORE) | (want == HELD)
+    for s in range(symbols):
+        if group[s] == own:
+            u = x[s]
+            u = bottom if u < bottom else u
+            u = top if u > top else u
+            done[s] = 1.0
+            o[s] = (u - base) / unit if each else same
+
+
+@inline
+def measures(x: Floats, group: Floats, own: float, symbols: int) -> tuple[float, float, float, float]:
     """Mean, sample deviation, smallest and largest of the known values of a group; NaN where there are too few."""
     total, known, low, high = 0.0, 0, NAN, NAN
     for s in range(symbols):
-        if (x[s] == x[s]) & ((not grouped) | (g[s] == own)):
-            total += x[s]
+        u = x[s]
+        if (u == u) & (group[s] == own):
+            total += u
             known += 1
-            low = x[s] if (x[s] < low) | (low != low) else low
-            high = x[s] if (x[s] > high) | (high != high) else high
-    if known == 0:
-        return NAN, NAN, NAN, NAN
-    mean = total / known
+            low = u if not (u >= low) else low
+            high = u if not (u <= high) else high
+    mean = total / known if known > 0 else NAN
     mean = low if low == high else mean
     squares = 0.0
     for s in range(symbols):
-        if (x[s] == x[s]) & ((not grouped) | (g[s] == own)):
-            squares += (x[s] - mean) * (x[s] - mean)
+        d = x[s] - mean if group[s] == own else 0.0
+        squares += d * d if d == d else 0.0
     return mean, math.sqrt(squares / (known - 1.0)) if known > 1 else NAN, low, high
 
 

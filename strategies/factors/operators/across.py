@@ -17,7 +17,7 @@ def _place(name: str, says: str, want: float, *, grouped: bool = False, unit: st
 
 def _level(name: str, says: str, want: float, *, grouped: bool = False, unit: str = "first", params: tuple[Param, ...] = (),
            aliases: tuple[str, ...] = ()) -> Operator:  # fmt: skip
-    return Operator(name, 1 + int(grouped), says, "definition", params, aliases, unit, "groups.level", cross=True, state=lambda p: 1,
+    return Operator(name, 1 + int(grouped), says, "definition", params, aliases, unit, "groups.level", cross=True, state=lambda p: 2,
                     floats=lambda p: (want, float(grouped), float(p[0]) if p else 0.0))  # fmt: skip
 
 
