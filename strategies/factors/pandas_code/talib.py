@@ -184,6 +184,22 @@ def line(x: Node, bars: Number, at: Number) -> Node:
     return call("add", call("ts_intercept", x, bars), call("mul", call("ts_slope", x, bars), at))
 
 
+def imi(opened: Node, close: Node, bars: Number) -> tuple[Node, ...]:
+    """Of the moves within bars: the rises out of all, 0 to 100; 50 where there are none."""
+    move = call("sub", close, opened)
+    rises, moves = call("ts_sum", call("max", move, 0.0), bars), call("ts_sum", call("abs", move), bars)
+    return (call("where", call("gt", moves, 0.0), call("mul", 100.0, call("div", rises, moves)), 50.0),)
+
+
+def accbands(high: Node, low: Node, close: Node, bars: Number) -> tuple[Node, ...]:
+    """Upper, middle, lower."""
+    both = call("add", high, low)
+    reach = call("where", call("eq", both, 0.0), 0.0, call("mul", 4.0, call("div", call("sub", high, low), both)))
+    upper = call("mul", high, call("add", 1.0, reach))
+    lower = call("mul", low, call("sub", 1.0, reach))
+    return tuple(call("ts_mean", x, bars) for x in (upper, close, lower))
+
+
 def middle_of(*series: Node) -> Node:
     total = series[0]
     for each in series[1:]:
@@ -245,6 +261,7 @@ _ROWS = (
     _of("TSF", REAL, lambda x, n: (line(x, n, whole(n)),), **PERIOD),
     _of("LINEARREG_ANGLE", REAL, lambda x, n: (call("mul", call("arctan", call("ts_slope", x, n)), call("div", 180.0, const(math.pi))),),
         **PERIOD),
+    _one("AVGDEV", "ts_mad", REAL, **PERIOD), _of("IMI", ("open", "close"), imi, **PERIOD), _of("ACCBANDS", HLC, accbands, timeperiod=20),
     _one("SUM", "ts_sum", REAL, **MONTH), _one("MAX", "ts_max", REAL, **MONTH), _one("MIN", "ts_min", REAL, **MONTH),
     _of("MINMAX", REAL, lambda x, n: (call("ts_min", x, n), call("ts_max", x, n)), **MONTH),
     _of("AVGPRICE", OHLC, lambda *a: (middle_of(*a),)), _of("MEDPRICE", ("high", "low"), lambda *a: (middle_of(*a),)),
