@@ -39,12 +39,21 @@ def values(code: str, table: pd.DataFrame) -> Array:
         return _column(answer, table)
 
 
+class _Absent(types.ModuleType):
+    """A module that is not there: anything may be imported from it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Absent(f"{self.__name__}.{name}")
+
+
 def _imported(name: str, *rest: Any) -> Any:
     """Whatever is installed, and an empty module for what is not: models import more than they use."""
     try:
         importlib.import_module(name)
     except ImportError:
-        return types.ModuleType(name)
+        return _Absent(name)
     return builtins.__import__(name, *rest)
 
 

@@ -88,7 +88,7 @@ def _flat(seed: int) -> pd.DataFrame:
 
 def _still() -> pd.DataFrame:
     """One price for ever; the volume stops in the middle."""
-    candles = pd.DataFrame(7.3, index=_index(), columns=["open", "high", "low", "close"])
+    candles = pd.DataFrame(7.5, index=_index(), columns=["open", "high", "low", "close"])
     candles["volume"] = np.where(np.arange(BARS) < BARS // 2, 1000.0, 0.0)
     return _with_others(candles, np.random.default_rng(3))
 
