@@ -16,6 +16,7 @@ from strategies.errors import BadConstant, BadWindow, LookAhead, TooBig, Unknown
 from strategies.factors.operators import OPERATORS, Number, Operator, Param, Params
 
 FIELD, CONST = "field", "const"
+MAX_DEPTH: Final = 1_024
 MAX_TEXT_NODES: Final = 100_000  # written out as text; beyond it a graph is a mistake, not a factor
 DIGITS: Final = 12  # a folded constant has at most as many as a written one may have, so that canonical text is legal text
 _BEYOND = {math.inf: "div_inf(1, 0)", -math.inf: "div_inf(-1, 0)"}
@@ -191,6 +192,8 @@ def _built(row: Operator, args: tuple[Node, ...], params: Params) -> Node:
         return call(_SIGNS[row.name], args[0], -args[1].params[0])
     if sum(a.size for a in args) >= MAX_TEXT_NODES:
         raise TooBig(f"the graph has more than {MAX_TEXT_NODES} nodes when written out")
+    if max((a.depth for a in args), default=0) >= MAX_DEPTH:
+        raise TooBig(f"the graph nests more than {MAX_DEPTH} levels")
     inner = [_inner(a) for a in args]
     if row.symbol:
         text = f" {row.symbol} ".join(inner) if len(inner) == 2 else f"{row.symbol}{' ' if row.symbol == 'not' else ''}{inner[0]}"

@@ -38,7 +38,7 @@ BUILTINS = frozenset({
     "RuntimeError", "IndexError", "ZeroDivisionError", "NotImplementedError", "AttributeError", "object",
 })  # fmt: skip
 MOST_ITEMS = 1_000
-ITEMS_A_STEP = 32  # numbers in a row are worked out one by one
+ITEMS_A_STEP = 8  # of a list; the numbers of a vector are worked out one by one
 NODES_A_STEP = 64  # a large graph takes as long to name as many small ones
 __all__ = ["BUILTINS", "assign", "binary", "items", "value"]
 
@@ -52,8 +52,10 @@ def value(reader: "Reader", tree: ast.expr, scope: Scope) -> Value:
         done = rule(reader, tree, scope)
     if isinstance(done, Series):
         reader.steps += done.node.size // NODES_A_STEP
-    elif isinstance(done, Vector | list | tuple):
-        reader.steps += len(done.items if isinstance(done, Vector) else done) // ITEMS_A_STEP
+    elif isinstance(done, Vector):
+        reader.steps += len(done.items)
+    elif isinstance(done, list | tuple):
+        reader.steps += len(done) // ITEMS_A_STEP
     return done
 
 
@@ -285,7 +287,11 @@ def attribute(reader: "Reader", owner: Value, name: str) -> Value:
         case Method(of=Frame(), name="ta"):
             return Method(owner, name)
         case Whole():
-            return owner if name in ("values", "empty", "size", "slope", "T") else Method(owner, name)
+            return (
+                owner
+                if name in ("values", "empty", "size", "slope", "T", "loc", "iloc", "at", "iat", "index", "columns", "shape")
+                else Method(owner, name)
+            )
         case Class():
             return classes.attribute_of_class(reader, owner, name)
         case _:
