@@ -46,7 +46,8 @@ CALLS = {
     "rankdata": "use rolling(n).rank()", "lfilter_zi": "use ewm()", "denoise_wavelet": "use ewm()", "dwt": "use rolling windows",
     "rfftfreq": "use rolling windows", "Ridge": "fit over a window", "LinearRegression": "fit over a window", "KMeans": "fit over a window",
     "tail": "use the column itself", "last": "use the column itself", "lstsq": "fit over a window", "svd": "fit over a window",
-    "eig": "fit over a window", "eigh": "fit over a window", "pinv": "fit over a window", "percentile": "use rolling(n).quantile(q)",
+    "eig": "fit over a window", "eigh": "fit over a window", "pinv": "fit over a window", "histogram": "count over a window",
+    "percentile": "use rolling(n).quantile(q)",
     "nanpercentile": "use rolling(n).quantile(q)", "quantile_transform": "use rolling(n).rank(pct=True)", "cosine": "use rolling windows",
     "resample": "use rolling(n) over as many bars", "transform": "use rolling(n)", "corrcoef": "use rolling(n).corr(y)",
 }  # fmt: skip
@@ -73,7 +74,7 @@ def _sign(node: ast.AST) -> LookAhead | None:
             return _of_call(name, args, keywords)
         case ast.Subscript(value=ast.Attribute(attr="iloc" | "iat" | "values"), slice=index):
             return _of_index(index)
-        case ast.Constant(value="bfill" | "backfill"):
+        case ast.Constant(value="bfill" | "backfill" | "nearest"):
             return _found("filling backwards", "use ffill()")
         case ast.Attribute(attr="FixedForwardWindowIndexer") | ast.alias(name="FixedForwardWindowIndexer"):
             return _found("a window of later bars", "use rolling(n)")

@@ -22,7 +22,7 @@ def put_column(frame: Frame, name: str, new: Value) -> None:
     if new is None:
         new = math.nan
     if not isinstance(new, Series) and not is_number(new):
-        if isinstance(new, Index) or isinstance(new, str):
+        if isinstance(new, Index | str):
             return
         raise BadSyntax(f"{describe(new)} is not a column")
     frame.columns[name] = algebra.as_series(new).copy(name=name, array=False, full=False)

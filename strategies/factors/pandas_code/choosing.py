@@ -167,7 +167,8 @@ def elementwise(reader: "Reader", x: Series, function: Value, more: tuple[Value,
     from strategies.factors.pandas_code import expressions, methods
 
     if isinstance(function, str):
-        return methods.call(reader, x, Given(function, list(more), dict(named or {})), function)
+        named_one = methods.call(reader, x, Given(function, list(more), dict(named or {})), function)
+        return algebra.as_series(named_one) if not isinstance(named_one, Whole) else named_one.refuse()
     with reader.element_by_element():
         done = expressions.call(reader, function, [x, *more], dict(named or {}))
     if done is None:

@@ -62,7 +62,7 @@ def _read(reader: Reader, module: ast.Module, setting: Setting) -> Node:
     lambdas = [s for s in body if isinstance(s, ast.Assign) and isinstance(s.value, ast.Lambda) and isinstance(s.targets[0], ast.Name)]
     if not functions and not classes and lambdas:
         _module(reader, body, scope)
-        function = reader.look_up(lambdas[-1].targets[0].id, scope)
+        function = reader.look_up(ast.unparse(lambdas[-1].targets[0]), scope)
         return node_of(reader, reader.call_function(function, *_arguments(reader, function, frame)), frame)
     if not functions and not classes:
         return _script(reader, body, scope, frame)
@@ -145,11 +145,8 @@ def _arguments(reader: Reader, function: Function, frame: Frame) -> tuple[list[V
     for place, argument in enumerate(names):
         name = argument.arg
         if place >= free and place != 0:
-            if (
-                name in frame.columns
-                and isinstance(_default(takes, names, place), ast.Constant)
-                and _default(takes, names, place).value is None
-            ):
+            default = _default(takes, names, place)
+            if name in frame.columns and isinstance(default, ast.Constant) and default.value is None:
                 named[name] = frame.columns[name].copy(name=name)
             continue
         hint = ast.unparse(argument.annotation) if argument.annotation is not None else ""

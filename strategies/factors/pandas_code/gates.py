@@ -1,4 +1,4 @@
-"""Before anything is understood: bytes, ASCII, brackets, indents, and only then Python's parser; then the kinds of syntax that may stand."""
+"""Before anything is understood: bytes, ASCII, brackets, indents, only then Python's parser, then the kinds of syntax that may stand."""
 
 import ast
 import io

@@ -8,7 +8,7 @@ from strategies.errors import BadSyntax
 from strategies.factors.graph import Node, const
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import ahead, algebra
-from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Method, Series, Value, Whole
+from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Method, Series, Value, Whole, is_number
 
 if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
@@ -37,7 +37,7 @@ def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
         by = by[0]
     if isinstance(by, str) and isinstance(of, Frame) and by in of.columns and by.lower() not in _SYMBOLS:
         by = of.columns[by]
-    if isinstance(by, str) and by.lower() in _SYMBOLS or by == 0:
+    if (isinstance(by, str) and by.lower() in _SYMBOLS) or (is_number(by) and by == 0):
         return Grouped(of)
     day = _day(by)
     if day:

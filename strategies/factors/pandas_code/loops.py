@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
-from strategies.factors.graph import FIELD, Node, field
+from strategies.factors.graph import Node, field
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import ahead, algebra, recursion
 from strategies.factors.pandas_code.values import (
@@ -18,7 +18,6 @@ from strategies.factors.pandas_code.values import (
     Expanding,
     Frame,
     Index,
-    Kind,
     Rows,
     Scope,
     Series,
@@ -89,7 +88,7 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
         if isinstance(scope.names.get(name), list):
             scope.names[name] = Appended(scope.names[name], _place_holder(name))
     for name in names & scope.names.keys():
-        if isinstance(scope.names[name], int | float | Series) and not (name in arrays):
+        if isinstance(scope.names[name], int | float | Series) and name not in arrays:
             kept[name] = Carried(scope.names[name], _place_holder(name))
             scope.names[name] = kept[name]
     starts = {name: _opened(scope.names.get(name), name) for name in arrays}
@@ -288,6 +287,3 @@ def narrowed(reader: "Reader", value: Value, test: Series, way: bool) -> Value:
     if not late or node.op != "is_nan" or node.args[0].op != "delay" or node.args[0].args[0] is not node_of("is_nan", reader.clock):
         return value
     return replace(value, first=max(value.first, int(node.args[0].params[0])))
-
-
-__all__ = ["FIELD", "Appended", "Carried", "Kind", "at_bar", "early", "over_bars", "put", "run", "walk_over", "window", "node_of"]

@@ -20,7 +20,8 @@ _AFFINE = ("mean", "sum", "median", "max", "min", "std", "var", "ptp", "quantile
 _SAME = frozenset(
     {"astype", "copy", "to_numpy", "dropna", "flatten", "ravel", "reset_index", "tolist", "fillna", "squeeze", "infer_objects"}
 )
-_EACH = frozenset({"abs", "clip", "round", "isna", "notna", "isnull", "notnull", "gt", "lt", "ge", "le", "eq", "ne", "between", "pow", "add", "sub",
+_EACH = frozenset({"abs", "clip", "round", "isna", "notna", "isnull", "notnull", "gt", "lt", "ge", "le", "eq", "ne", "between", "pow",
+    "add", "sub",
                    "mul", "div", "isin"})  # fmt: skip
 _BACK = frozenset({"diff", "pct_change"})
 

@@ -40,7 +40,8 @@ Rule = Callable[["Reader", Series, Given], Value]
 WHOLE_SAMPLE = frozenset({
     "mean", "std", "var", "sum", "min", "max", "median", "quantile", "rank", "skew", "kurt", "kurtosis", "prod", "product", "sem", "mad",
     "corr", "cov", "autocorr", "idxmax", "idxmin", "argmax", "argmin", "mode", "nunique", "unique", "value_counts", "describe", "nlargest",
-    "nsmallest", "count", "any", "all", "item", "ptp", "argsort", "sort_values", "agg", "aggregate", "first_valid_index", "last_valid_index",
+    "nsmallest", "count", "any", "all", "item", "ptp", "argsort", "sort_values", "agg", "aggregate", "first_valid_index",
+    "last_valid_index",
     "tail", "head", "sample", "dot", "searchsorted", "duplicated", "drop_duplicates", "percentile", "average", "corrcoef",
     "polyfit", 
 })  # fmt: skip
@@ -350,7 +351,8 @@ SERIES: Mapping[str, Rule] = {
     "cummax": running("cummax"), "cummin": running("cummin"), "ffill": ffill, "pad": ffill, "fillna": fillna,
     "rolling": windows.rolling, "expanding": windows.expanding, "ewm": windows.ewm,
     "where": choosing.where, "mask": choosing.mask, "clip": choosing.clip, "between": choosing.between, "isin": choosing.isin,
-    "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast, "round": rounded, "dropna": dropna, "copy": same, "to_numpy": arrayed, "tolist": arrayed, "to_list": arrayed, "squeeze": same,
+    "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast,
+    "round": rounded, "dropna": dropna, "copy": same, "to_numpy": arrayed, "tolist": arrayed, "to_list": arrayed, "squeeze": same,
     "rename": renamed, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
     "sort_index": same, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
     "reindex": reindexed, "reindex_like": lambda reader, x, given: x.copy(dropped=False), "abs": one(absolute),
@@ -361,5 +363,6 @@ SERIES: Mapping[str, Rule] = {
     "floordiv": binary("floordiv"), "radd": binary("add", True), "rsub": binary("sub", True), "rmul": binary("mul", True),
     "rdiv": binary("div", True), "rtruediv": binary("div", True), "rpow": binary("pow", True),
     "gt": comparison("gt"), "ge": comparison("ge"), "lt": comparison("lt"), "le": comparison("le"), "eq": comparison("eq"),
-    "ne": comparison("ne"), "pipe": piped, "groupby": groups.group, "resample": resampled, "combine_first": combine_first, "combine": combine,
+    "ne": comparison("ne"), "pipe": piped, "groupby": groups.group, "resample": resampled, "combine_first": combine_first,
+    "combine": combine,
 }  # fmt: skip

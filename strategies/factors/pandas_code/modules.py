@@ -22,7 +22,8 @@ CONSTANTS: Mapping[str, float | None] = {
     "numpy.e": math.e, "math.pi": math.pi, "math.e": math.e, "math.nan": math.nan, "math.inf": math.inf, "pandas.NA": math.nan,
     "numpy.newaxis": None, "numpy.PINF": math.inf, "numpy.NINF": -math.inf, "pandas.NaT": math.nan, "numpy.finfo": None,
 }  # fmt: skip
-_SILENT = ("warnings", "typing", "numpy.errstate", "numpy.seterr", "pandas.set_option", "pandas.options", "builtins.print", "builtins.super",
+_SILENT = ("warnings", "typing", "numpy.errstate", "numpy.seterr", "pandas.set_option", "pandas.options", "builtins.print",
+    "builtins.super",
            "pandas.option_context", "logging")  # fmt: skip
 
 
@@ -70,8 +71,10 @@ _METHODS = {
     name: name
     for name in ("mean", "std", "var", "sum", "min", "max", "median", "quantile", "prod", "argmax", "argmin", "ptp", "any", "all", "diff_",
                  "cumsum", "cumprod", "shape", "isnull", "notnull", "isna", "notna", "count_nonzero")
-} | {"nanmean": "mean", "nanstd": "std", "nanvar": "var", "nansum": "sum", "nanmin": "min", "nanmax": "max", "nanmedian": "median", "amax": "max",
-     "amin": "min", "percentile": "percentile", "nanpercentile": "percentile", "average": "average", "product": "prod", "nanquantile": "quantile",
+} | {"nanmean": "mean", "nanstd": "std", "nanvar": "var", "nansum": "sum", "nanmin": "min", "nanmax": "max", "nanmedian": "median",
+    "amax": "max",
+     "amin": "min", "percentile": "percentile", "nanpercentile": "percentile", "average": "average", "product": "prod",
+     "nanquantile": "quantile",
      "argsort": "argsort", "sort": "sort_values", "unique": "unique", "corrcoef": "corrcoef", "dot": "dot", "cov": "cov",
      "polyfit": "polyfit", "searchsorted": "searchsorted"}  # fmt: skip
 
@@ -307,7 +310,8 @@ _TWO: dict[str, Rule] = {
     "maximum": extreme("max"), "minimum": extreme("min"), "fmax": extreme("fmax"), "fmin": extreme("fmin"),
     "greater": test("gt"), "greater_equal": test("ge"), "less": test("lt"), "less_equal": test("le"), "equal": test("eq"),
     "not_equal": test("ne"), "logical_and": logical("and"), "logical_or": logical("or"), "logical_xor": logical("xor"),
-    "bitwise_and": logical("and"), "bitwise_or": logical("or"), "clip": _clip, "where": _where, "select": _select, "vectorize": _vectorized, "frompyfunc": _vectorized, "nan_to_num": _nan_to_num,
+    "bitwise_and": logical("and"), "bitwise_or": logical("or"), "clip": _clip, "where": _where, "select": _select,
+    "vectorize": _vectorized, "frompyfunc": _vectorized, "nan_to_num": _nan_to_num,
     "heaviside": _heaviside,
     **{f"{op}.reduce": reduced(op) for op in ("maximum", "minimum", "logical_and", "logical_or", "add", "multiply", "fmax", "fmin")},
 }  # fmt: skip
@@ -318,7 +322,8 @@ def _tables() -> dict[str, Mapping[str, Rule]]:
 
     math_functions = {k: v for k, v in EACH.items()} | {"pow": _power, "fabs": EACH["abs"], "radians": EACH["deg2rad"]}
     return {
-        "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": math_functions, "pandas": tables.PANDAS, "builtins": builtin.BUILTINS,
+        "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": math_functions, "pandas": tables.PANDAS,
+        "builtins": builtin.BUILTINS,
         "functools": builtin.FUNCTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
     }  # fmt: skip
 

@@ -60,10 +60,9 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         from strategies.factors.pandas_code import reductions
 
         return reductions.operate(reader, name, a, b)
-    if (isinstance(a, Series) and isinstance(b, Vector)) or (isinstance(a, Vector) and isinstance(b, Series)):
-        if reader.elementwise:
-            vector = a if isinstance(a, Vector) else b
-            return operate(reader, name, *(Items([algebra.as_series(v) for v in vector.items]) if s is vector else s for s in (a, b)))
+    if reader.elementwise and {type(a), type(b)} == {Series, Vector}:
+        sides = (Items([algebra.as_series(v) for v in s.items]) if isinstance(s, Vector) else s for s in (a, b))
+        return operate(reader, name, *sides)
     if isinstance(a, Frame) or isinstance(b, Frame):
         return across(a, b, lambda x, y: operate(reader, name, x, y))
     if name == "add" and isinstance(a, list) and isinstance(b, Short):

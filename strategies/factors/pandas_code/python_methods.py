@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from strategies.factors.pandas_code.reader import Reader
 
 
+_TEXT = frozenset({"lower", "upper", "strip", "title", "capitalize", "startswith", "endswith", "replace", "split", "isdigit"})
+
+
 def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
     match of:
         case str():
@@ -38,9 +41,10 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
 
 
 def _text(of: str, given: Given, name: str) -> Value:
-    if name in ("lower", "upper", "strip", "title", "capitalize", "startswith", "endswith", "replace", "split", "isdigit"):
-        if all(isinstance(a, str) and len(a) < 100 for a in given.args):
-            return getattr(of, name)(*given.args)
+    if len(of) > MOST_ITEMS:
+        raise BadSyntax("this text is too long")
+    if name in _TEXT and all(isinstance(a, str) and len(a) < 100 for a in given.args):
+        return getattr(of, name)(*given.args)
     if name == "join":
         parts = [str(p) for p in items(given.need("parts"))]
         if sum(map(len, parts)) < MOST_ITEMS:

@@ -245,8 +245,8 @@ def joined(a: Value, b: Value, join: Callable[[Series, Series], Series]) -> Valu
         window = a if isinstance(a, Window) else b
         x, y = (v.of if isinstance(v, Window) else algebra.as_series(v) for v in (a, b))
         return window.copy(of=join(x, y))
-    x, y = (unrolled.items_of(v) if isinstance(v, Window) else v for v in (a, b))
-    return unrolled.each(x, y, join)
+    p, q = (unrolled.items_of(v) if isinstance(v, Window) else v for v in (a, b))
+    return unrolled.each(p, q, join)
 
 
 def chosen(condition: Value, yes: Value, no: Value) -> Value:
@@ -263,11 +263,11 @@ def chosen(condition: Value, yes: Value, no: Value) -> Value:
 
 
 def dot_product(reader: "Reader", a: Value, b: Value) -> Value:
-    for x, y in ((a, b), (b, a)):
-        if isinstance(y, list | tuple) and all(is_number(v) for v in y):
-            y = Vector(tuple(float(v) for v in y))
-        if isinstance(x, Window) and isinstance(y, Vector):
-            return method(reader, _with_vector(reader, "mul", x, y, True), "sum", Given("dot", [], {}))
+    for x, other in ((a, b), (b, a)):
+        numbers = isinstance(other, list | tuple) and all(is_number(v) for v in other)
+        by = Vector(tuple(float(v) for v in other)) if numbers else other
+        if isinstance(x, Window) and isinstance(by, Vector):
+            return method(reader, _with_vector(reader, "mul", x, by, True), "sum", Given("dot", [], {}))
     if isinstance(a, Vector) and isinstance(b, Vector):
         return float(sum(p * q for p, q in zip(a.items, b.items, strict=True)))
     if isinstance(a, Window | Items) and isinstance(b, Window | Items):

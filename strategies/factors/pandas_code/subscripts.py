@@ -212,7 +212,7 @@ def _of_python(owner: Value, key: Value) -> Value:
     try:
         if isinstance(owner, Vector):
             picked = owner.items[key]
-            return Vector(picked) if isinstance(key, slice) else picked
+            return Vector(owner.items[key]) if isinstance(key, slice) else picked
         if isinstance(owner, Columns):
             return owner.names()[key]
         return owner[key]

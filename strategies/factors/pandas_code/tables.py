@@ -188,5 +188,6 @@ def _merge_asof(reader: "Reader", given: Given) -> Value:
 
 PANDAS: Mapping[str, Rule] = {
     "Series": _series, "DataFrame": _frame, "concat": _concat, "to_numeric": _numeric, "cut": _cut, "qcut": _qcut, "isna": _missing,
-    "isnull": _missing, "notna": _known, "notnull": _known, "to_datetime": _same_time, "merge_asof": _merge_asof, "DataFrame.from_dict": _frame,
+    "isnull": _missing, "notna": _known, "notnull": _known, "to_datetime": _same_time, "merge_asof": _merge_asof,
+    "DataFrame.from_dict": _frame,
 }  # fmt: skip

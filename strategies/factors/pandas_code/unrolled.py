@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, TooBig
@@ -117,7 +118,7 @@ def method(reader: "Reader", x: Items, name: str, given: Given) -> Value:
             return _place(values, name == "argmax")
         case "diff":
             given.take("periods")
-            pairs = [algebra.arithmetic("sub", b, a) for a, b in zip(values, values[1:], strict=False)]
+            pairs = [algebra.arithmetic("sub", b, a) for a, b in pairwise(values)]
             return Items(pairs, x.raw)
         case "abs":
             return Items([algebra.result(node_of("abs", v.node), v, low=1) for v in values], x.raw)

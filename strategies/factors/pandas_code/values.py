@@ -238,7 +238,7 @@ class Method:
 class Located:
     """`x.loc`, `x.iloc`, `x.at`, `x.iat`."""
 
-    of: Series | Frame | Window
+    of: "Series | Frame | Window | Items | Last | Vector"
     how: str
 
 

@@ -1,5 +1,7 @@
 """A window against constant weights: a running mean, linear or exponential weights where they are such, else term by term."""
 
+from itertools import pairwise
+
 from strategies.errors import TooBig
 from strategies.factors.graph import Node, call
 from strategies.factors.pandas_code import algebra
@@ -50,7 +52,7 @@ def _exponential(x: Node, weights: tuple[float, ...]) -> Node | None:
     if newest == 0 or weights[-2] / newest <= 0 or weights[-2] / newest > 1:
         return None
     ratio = weights[-2] / newest
-    if any(abs(old - new * ratio) > 1e-9 * abs(new) for old, new in zip(weights, weights[1:], strict=False)):
+    if any(abs(old - new * ratio) > 1e-9 * abs(new) for old, new in pairwise(weights)):
         return None
     return call("mul", call("decay_exp", x, len(weights), float(f"{ratio:.12g}")), number_node(sum(weights)))
 

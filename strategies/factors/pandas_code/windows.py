@@ -289,7 +289,7 @@ def expanded(reader: "Reader", of: Expanding, name: str, given: Given) -> Value:
     name = _NAMES.get(name, name)
     if name in ("std", "var") and given.take("ddof", 1) != 1:
         raise BadSyntax("expanding deviations are understood with ddof=1")
-    if name == "rank" or name == "quantile" or name == "median" or name == "apply":
+    if name in ("rank", "quantile", "median", "apply"):
         raise BadSyntax(f"an expanding {name} is not kept: it would need all of history", suggestion=f"use rolling(252).{name}(...)")
     if name not in ("mean", "std", "var", "sum", "min", "max", "count"):
         raise BadSyntax(f"expanding has no {name!r} here")
