@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bot.compiling import announce
 from feeds.files import Floats, Ints
 from feeds.panel_files import TIME, Panel
 from strategies.factors import Machine, Node, compile_factors
@@ -105,6 +106,7 @@ def file_name(identity: str) -> str:
 def _slice(panel: Panel, jobs: list[Job], span: Span, say: Callable[[int, int], None]) -> Iterator[Result]:
     program = compile_factors({str(i): job.node for i, job in enumerate(jobs)}, timeframe=panel.timeframe, fields=panel.fields)
     fields = program.fields
+    announce()
     machine = Machine(program, len(panel.symbols))
     width = len(panel.symbols) * (len(fields) + len(jobs))
     block = span.block or max(64, min(16_384, BLOCK_VALUES // width))

@@ -12,6 +12,7 @@ import msgspec
 
 from bot import plan as plans
 from bot.bus import Tap
+from bot.compiling import announce
 from bot.config import Config
 from bot.execution.simulated import SimulatedExecutor
 from bot.ledger import Ledger
@@ -46,6 +47,7 @@ def build(config: Config, universe: Universe, plan: Plan, run: str, tap: Tap) ->
     risk = Risk(plans.limits(config, universe.timeframe), ledger, orders, instruments, run=run)
     trader = Trader(plans.rules(config), risk, ledger, orders, instruments)
     executor = SimulatedExecutor(instruments, plans.costs(config), plans.fills(config), config.account.cash, symbols)
+    announce()
     engine = StrategyEngine(plan, symbols, universe.timeframe)
     return Session(engine=engine, trader=trader, risk=risk, executor=executor, ledger=ledger, orders=orders, symbols=symbols, tap=tap)
 

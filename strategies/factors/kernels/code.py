@@ -1,7 +1,7 @@
 """Machine code of the kernels: compiled by numba once, kept on disk, and loaded without numba afterwards.
 
-One file a kernel, in the folder of the byte code beside its source (NUMBA_CACHE_DIR where that is set), named after everything that the
-code depends on: the texts of its source files, the processor, the versions of Python, numba and LLVM. A file is written whole or not at
+One file a kernel, in the folder of the byte code beside its source or, where that cannot be written, in the user's cache (only in
+NUMBA_CACHE_DIR where that is set), named after everything that the code depends on: the texts of its source files, the processor, the versions of Python, numba and LLVM. A file is written whole or not at
 all and carries a digest of what it holds; whatever is not exactly right is compiled again.
 """
 
@@ -115,7 +115,9 @@ def _machine() -> str:
 
 @cache
 def _folders() -> tuple[Path, ...]:
-    """Where code is kept: the first that can be written."""
-    beside = Path(importlib.util.cache_from_source(__file__)).parent
+    """Where code is looked for, and kept in the first that can be written: beside the source, else in the user's cache."""
     chosen = os.getenv("NUMBA_CACHE_DIR")
-    return (Path(chosen), beside) if chosen else (beside,)
+    if chosen:
+        return (Path(chosen),)
+    users = Path(os.getenv("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    return Path(importlib.util.cache_from_source(__file__)).parent, users / "sluice"
