@@ -1,8 +1,9 @@
 """Machine code of the kernels: compiled by numba once, kept on disk, and loaded without numba afterwards.
 
 One file a kernel, in the folder of the byte code beside its source or, where that cannot be written, in the user's cache (only in
-NUMBA_CACHE_DIR where that is set), named after everything that the code depends on: the texts of its source files, the processor, the versions of Python, numba and LLVM. A file is written whole or not at
-all and carries a digest of what it holds; whatever is not exactly right is compiled again.
+NUMBA_CACHE_DIR where that is set), named after everything that the code depends on: the texts of its source files, the processor, the
+versions of Python, numba and LLVM. A file is written whole or not at all and carries a digest of what it holds; whatever is not exactly
+right is compiled again.
 """
 
 import hashlib
@@ -119,5 +120,5 @@ def _folders() -> tuple[Path, ...]:
     chosen = os.getenv("NUMBA_CACHE_DIR")
     if chosen:
         return (Path(chosen),)
-    users = Path(os.getenv("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    users = Path(os.getenv("XDG_CACHE_HOME") or Path(os.path.expanduser("~/.cache")))
     return Path(importlib.util.cache_from_source(__file__)).parent, users / "sluice"
