@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra, unrolled, weights
+from strategies.factors.pandas_code import above, ahead, algebra, unrolled, weights
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe, items, operate
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -26,9 +26,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
     whole,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Rule = Callable[["Reader", Given], Value]
 MOST = 5_000
@@ -140,8 +137,6 @@ def array_of(x: Value) -> Value:
 
 def _diff(reader: "Reader", given: Given) -> Value:
     """np.diff: one value fewer, unless something is put before."""
-    from strategies.factors.pandas_code import methods
-
     x, n = given.need("a"), whole(given.take("n", 1), "the order")
     before = given.take("prepend") if "prepend" in given.named else given
     given.drop("axis")
@@ -151,12 +146,12 @@ def _diff(reader: "Reader", given: Given) -> Value:
     if isinstance(x, Vector):
         return Vector(tuple(b - a for a, b in zip(x.items, x.items[1:], strict=False)))
     if isinstance(x, Window | Items):
-        from strategies.factors.pandas_code import reductions
-
-        return reductions.operate(reader, "sub", reductions.item(reader, x, slice(1, None)), reductions.item(reader, x, slice(None, -1)))
+        return above.reductions.operate(
+            reader, "sub", above.reductions.item(reader, x, slice(1, None)), above.reductions.item(reader, x, slice(None, -1))
+        )
     if not isinstance(x, Series) or n != 1:
         raise BadSyntax("np.diff is understood of one column, once")
-    change = algebra.arithmetic("sub", x.copy(kind=Kind.FLOAT), methods.delayed(reader, x, 1))
+    change = algebra.arithmetic("sub", x.copy(kind=Kind.FLOAT), above.methods.delayed(reader, x, 1))
     if before is given:
         return Short(change.copy(array=True), 1)
     return _first(reader, change, 1, operate(reader, "sub", x, _scalar(before))).copy(array=True)
@@ -168,9 +163,7 @@ def _scalar(value: Value) -> Value:
 
 def _first(reader: "Reader", x: Series, count: int, value: Value) -> Series:
     """`value` at the first bars, x after them."""
-    from strategies.factors.pandas_code.assignments import first_bars
-
-    return algebra.choose(first_bars(reader, count), algebra.as_series(value), x)
+    return algebra.choose(reader.first_bars(count), algebra.as_series(value), x)
 
 
 def joined(reader: "Reader", parts: tuple[Value, ...] | list[Value]) -> Value:
@@ -244,9 +237,7 @@ def aligned(reader: "Reader", a: Short, b: "Short | float", join: Callable[[Valu
 
 
 def _later(reader: "Reader", x: Short, bars: int) -> Series:
-    from strategies.factors.pandas_code import methods
-
-    return methods.delayed(reader, x.of, bars) if bars else x.of
+    return above.methods.delayed(reader, x.of, bars) if bars else x.of
 
 
 def put_after(reader: "Reader", old: Series, start: int, new: Value) -> Series:
@@ -257,9 +248,7 @@ def put_after(reader: "Reader", old: Series, start: int, new: Value) -> Series:
         new = _later(reader, new, new.missing)
     elif not is_number(new):
         raise BadSyntax("the parts have different lengths")
-    from strategies.factors.pandas_code.assignments import first_bars
-
-    return algebra.choose(first_bars(reader, start), old, algebra.as_series(new)).copy(array=old.array)
+    return algebra.choose(reader.first_bars(start), old, algebra.as_series(new)).copy(array=old.array)
 
 
 def _roll(reader: "Reader", given: Given) -> Value:
@@ -287,15 +276,13 @@ def _convolve(reader: "Reader", given: Given) -> Value:
 
 
 def _flip(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import reductions
-
     x = given.need("m")
     if isinstance(x, Vector):
         return Vector(x.items[::-1])
     if isinstance(x, list):
         return x[::-1]
     if isinstance(x, Window):
-        return reductions.item(reader, x, slice(None, None, -1))
+        return above.reductions.item(reader, x, slice(None, None, -1))
     ahead.refuse("a reversed column", "keep the order of time")
 
 

@@ -1,17 +1,13 @@
 """`df['x'] = ...`, `x[condition] = ...`, `df.loc[condition, 'x'] = ...`: values put into columns and tables."""
 
 import math
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
-from strategies.factors.graph import call
-from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code import above, ahead, algebra, loops
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.subscripts import from_end
-from strategies.factors.pandas_code.values import Bar, Frame, Index, Kind, Located, Series, Short, Value, Whole, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
+from strategies.factors.pandas_code.values import Bar, Frame, Index, Located, Series, Short, Value, Whole, is_number
 
 
 def put_column(frame: Frame, name: str, new: Value) -> None:
@@ -74,8 +70,6 @@ def _masked(old: Series, condition: Series, new: Value) -> Series:
 
 def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
     if isinstance(key, Bar):
-        from strategies.factors.pandas_code import loops
-
         loops.put(reader, x, key, new)
         return
     if isinstance(key, Series):
@@ -89,9 +83,9 @@ def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
         and isinstance(key.stop, int)
         and key.stop >= 0
     ):
-        x.become(_masked(x, first_bars(reader, key.stop), new))
+        x.become(_masked(x, reader.first_bars(key.stop), new))
     elif isinstance(key, int) and key == 0:
-        x.become(_masked(x, first_bars(reader, 1), new))
+        x.become(_masked(x, reader.first_bars(1), new))
     elif isinstance(key, slice) and (from_end(key.start) or from_end(key.stop)):
         ahead.refuse("values written to bars counted from the end", "use shift(n) on whole columns")
     elif from_end(key):
@@ -103,19 +97,9 @@ def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
         and key.stop is None
         and isinstance(new, Series | Short | float | int)
     ):
-        from strategies.factors.pandas_code import arrays
-
-        x.become(arrays.put_after(reader, x, key.start, new))
+        x.become(above.arrays.put_after(reader, x, key.start, new))
     else:
         raise BadSyntax("values at single bars cannot be set", suggestion="use np.where(condition, a, b)")
-
-
-def first_bars(reader: "Reader", count: int) -> Series:
-    """True at the first `count` bars of the data."""
-    if count == 0:
-        return algebra.as_series(False)
-    node = call("is_nan", call("delay", call("is_nan", reader.clock), count))
-    return Series(node, Kind.BOOL, low=1, known=True)
 
 
 def _put_located(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:

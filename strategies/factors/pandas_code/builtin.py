@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
-from strategies.factors.pandas_code import ahead, algebra, windows
+from strategies.factors.pandas_code import above, ahead, algebra, arrays, elementwise, loops, reductions, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import compare, describe, items, operate
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -30,16 +30,11 @@ from strategies.factors.pandas_code.values import (
     whole,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
-
 Rule = Callable[["Reader", Given], Value]
 MOST = 2_000
 
 
 def _abs(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import elementwise
-
     return elementwise.EACH["abs"](reader, given)
 
 
@@ -53,8 +48,6 @@ def _extreme(largest: bool) -> Rule:
             if isinstance(parts[0], Series | Frame):
                 return Whole("the largest of a column" if largest else "the smallest of a column", "use rolling(n)")
             if isinstance(parts[0], Window | Items):
-                from strategies.factors.pandas_code import reductions
-
                 return reductions.method(reader, parts[0], "max" if largest else "min", Given("max", [], {}))
             parts = items(parts[0])
         if not parts:
@@ -94,8 +87,6 @@ def _sum(reader: "Reader", given: Given) -> Value:
     if isinstance(over, Series | Frame):
         return Whole("the sum of a column", "use rolling(n).sum()")
     if isinstance(over, Window | Items):
-        from strategies.factors.pandas_code import reductions
-
         return reductions.method(reader, over, "sum", Given("sum", [], {}))
     for part in items(over):
         done = operate(reader, "add", done, part) if not (is_number(done) and done == 0) else part
@@ -127,8 +118,6 @@ def _range(reader: "Reader", given: Given) -> Value:
     if any(isinstance(p, Whole) for p in parts):
         next(p for p in parts if isinstance(p, Whole)).refuse()
     if any(isinstance(p, Rows) for p in parts):
-        from strategies.factors.pandas_code import loops
-
         return loops.walk_over(parts)
     if len(parts) >= 2 and all(isinstance(p, Bar) for p in parts[:2]) and len(parts) == 2:
         return [replace(parts[0], plus=k) for k in range(parts[0].plus, parts[1].plus)]
@@ -160,9 +149,7 @@ def _float(reader: "Reader", given: Given) -> Value:
 def _int(reader: "Reader", given: Given) -> Value:
     x = given.take("x", 0)
     if isinstance(x, Series) and reader.elementwise:
-        from strategies.factors.pandas_code import methods
-
-        return methods.call(reader, x, Given("int", ["int"], {}), "astype")
+        return above.methods.call(reader, x, Given("int", ["int"], {}), "astype")
     if isinstance(x, Whole):
         return x
     if not is_number(x) or x != x or math.isinf(x):
@@ -180,17 +167,13 @@ def _round(reader: "Reader", given: Given) -> Value:
     if is_number(x):
         return round(x, places) if places else round(x)
     if isinstance(x, Series | Frame):
-        from strategies.factors.pandas_code import methods
-
-        return methods.call(reader, x, Given("round", [places or 0], {}), "round")
+        return above.methods.call(reader, x, Given("round", [places or 0], {}), "round")
     raise BadSyntax(f"{describe(x)} is not rounded")
 
 
 def _list(reader: "Reader", given: Given) -> Value:
     over = given.take("iterable", [])
     if isinstance(over, Walk):
-        from strategies.factors.pandas_code import arrays
-
         return arrays.bar_numbers(reader, over)
     return over if isinstance(over, Series | Short) else items(over)
 
@@ -224,14 +207,12 @@ def _zip(reader: "Reader", given: Given) -> Value:
 
 def _zipped_parts(reader: "Reader", parts: list[Value]) -> Value:
     """zip(x[:-1], x[1:]): places are counted from the first of each."""
-    from strategies.factors.pandas_code import methods
-
     shorts = [p if isinstance(p, Short) else Short(p, 0) if isinstance(p, Series) else None for p in parts]
     if None in shorts:
         raise BadSyntax("columns go together with columns")
     lost = max(p.lost for p in shorts if p)
     missing = max(p.lost + p.missing for p in shorts if p) - lost
-    made = [methods.delayed(reader, p.of, lost - p.lost) if lost > p.lost else p.of for p in shorts if p]
+    made = [above.methods.delayed(reader, p.of, lost - p.lost) if lost > p.lost else p.of for p in shorts if p]
     if missing:
         ahead.refuse("parts that end before the last bar", "use shift(n) on whole columns")
     return Walk(lost, tuple(made))
@@ -250,9 +231,7 @@ def _sorted(reader: "Reader", given: Given) -> Value:
         return Whole("a sorted column", "use rolling(n).rank(pct=True)")
     values = items(over)
     key, backwards = given.named.get("key"), bool(given.named.get("reverse", False))
-    from strategies.factors.pandas_code import expressions
-
-    by = [v if key is None else expressions.call(reader, key, [v], {}) for v in values]
+    by = [v if key is None else above.expressions.call(reader, key, [v], {}) for v in values]
     by = [b[:1] + tuple(x for x in b[1:] if is_number(x)) if isinstance(b, tuple) else b for b in by]
     flat = [x for b in by for x in (b if isinstance(b, tuple) else (b,))]
     if not all(is_number(x) for x in flat) and not all(isinstance(x, str) for x in flat):
@@ -261,10 +240,8 @@ def _sorted(reader: "Reader", given: Given) -> Value:
 
 
 def _map(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import expressions
-
     function = given.need("function")
-    return [expressions.call(reader, function, list(group), {}) for group in zip(*(items(p) for p in given.args), strict=False)]
+    return [above.expressions.call(reader, function, list(group), {}) for group in zip(*(items(p) for p in given.args), strict=False)]
 
 
 def _any(reader: "Reader", given: Given) -> Value:
@@ -302,12 +279,10 @@ def _isinstance(reader: "Reader", given: Given) -> Value:
 
 
 def _getattr(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import expressions
-
     owner, name = given.need("obj"), given.need("name")
     if not isinstance(name, str) or name.startswith("_"):
         raise BadSyntax("getattr is understood with a plain name")
-    return expressions.attribute(reader, owner, name)
+    return above.expressions.attribute(reader, owner, name)
 
 
 def _hasattr(reader: "Reader", given: Given) -> Value:
@@ -346,12 +321,10 @@ def _partial(reader: "Reader", given: Given) -> Value:
 
 
 def _reduce(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import expressions
-
     function, parts = given.need("function"), items(given.need("iterable"))
     done = given.args[0] if given.args else parts.pop(0)
     for part in parts:
-        done = expressions.call(reader, function, [done, part], {})
+        done = above.expressions.call(reader, function, [done, part], {})
     return done
 
 

@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
-from strategies.factors.pandas_code import algebra
-from strategies.factors.pandas_code.operands import compare, describe
+from strategies.factors.pandas_code import above, algebra
+from strategies.factors.pandas_code.context import Reader
+from strategies.factors.pandas_code.operands import compare, describe, items
 from strategies.factors.pandas_code.values import Function, Given, Kind, Method, Module, Series, Value, Whole, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 
 def where(reader: "Reader", x: Series, given: Given) -> Series | None:
@@ -43,9 +40,7 @@ def _choose(reader: "Reader", x: Series, given: Given, keep: bool) -> Series | N
 
 
 def apply_function(reader: "Reader", function: Value, x: Series) -> Value:
-    from strategies.factors.pandas_code import expressions
-
-    return expressions.call(reader, function, [x], {})
+    return above.expressions.call(reader, function, [x], {})
 
 
 def clip(reader: "Reader", x: Series, given: Given) -> Series:
@@ -86,8 +81,6 @@ def between(reader: "Reader", x: Series, given: Given) -> Series:
 
 
 def isin(reader: "Reader", x: Series, given: Given) -> Series:
-    from strategies.factors.pandas_code.operands import items
-
     values = items(given.need("values"))
     given.done()
     done: Value = algebra.as_series(False)
@@ -164,13 +157,11 @@ def apply(reader: "Reader", x: Series, given: Given) -> Series:
 
 def elementwise(reader: "Reader", x: Series, function: Value, more: tuple[Value, ...], named: Mapping[str, Value] | None = None) -> Series:
     """A function of one value, put over a column."""
-    from strategies.factors.pandas_code import expressions, methods
-
     if isinstance(function, str):
-        named_one = methods.call(reader, x, Given(function, list(more), dict(named or {})), function)
+        named_one = above.methods.call(reader, x, Given(function, list(more), dict(named or {})), function)
         return algebra.as_series(named_one) if not isinstance(named_one, Whole) else named_one.refuse()
     with reader.element_by_element():
-        done = expressions.call(reader, function, [x, *more], dict(named or {}))
+        done = above.expressions.call(reader, function, [x, *more], dict(named or {}))
     if done is None:
         done = math.nan
     if not isinstance(done, Series) and not is_number(done):

@@ -1,14 +1,11 @@
 """Classes of the text: attributes, methods, properties, base classes of the same text."""
 
 import ast
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import nearest
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import Class, Function, Given, Instance, Scope, Value
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 MOST_BASES = 8
 

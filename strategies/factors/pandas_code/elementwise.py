@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import const
-from strategies.factors.pandas_code import algebra, numbers
+from strategies.factors.pandas_code import above, algebra, numbers
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import Frame, Given, Items, Series, Short, Value, Vector, Whole, Window, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Rule = Callable[["Reader", Given], Value]
 
@@ -57,9 +54,7 @@ def over(reader: "Reader", x: Value, one: Callable[[Series], Series], number: Ca
         case Frame():
             return Frame({name: one(column) for name, column in x.columns.items()})
         case Window() | Items():
-            from strategies.factors.pandas_code import reductions
-
-            return reductions.mapped(x, one)
+            return above.reductions.mapped(x, one)
         case Vector():
             return Vector(tuple(float(_safe(number, v)) for v in x.items))
         case list() | tuple() if all(is_number(v) for v in x):

@@ -6,8 +6,21 @@ import re
 from strategies.errors import BadConstant, BadSyntax, FactorError, TooBig, UnknownName
 from strategies.factors.dialects import Setting
 from strategies.factors.graph import Node, nearest
-from strategies.factors.pandas_code import algebra, classes, expressions, modules
-from strategies.factors.pandas_code.reader import Reader, Returned
+from strategies.factors.pandas_code import (
+    above,
+    algebra,
+    arrays,
+    classes,
+    expressions,
+    frames,
+    loops,
+    methods,
+    reductions,
+    statements,
+    subscripts,
+)
+from strategies.factors.pandas_code.context import Reader, Returned
+from strategies.factors.pandas_code.statements import as_load
 from strategies.factors.pandas_code.values import (
     Class,
     Frame,
@@ -39,9 +52,12 @@ _SERIES = {
 _UNEXPECTED = (TypeError, AttributeError, KeyError, IndexError, ValueError, ArithmeticError, AssertionError)  # of text of no sense
 
 
+for _floor in (arrays, expressions, frames, loops, methods, reductions, statements, subscripts):
+    setattr(above, _floor.__name__.rpartition(".")[2], _floor)
+
+
 def factor(module: ast.Module, setting: Setting) -> Node:
     """The graph of the factor that a module defines. Raises FactorError."""
-    modules.load()
     reader = Reader(setting)
     try:
         return _read(reader, module, setting)
@@ -190,9 +206,7 @@ def _script(reader: Reader, body: list[ast.stmt], scope: Scope, frame: Frame) ->
         case ast.Expr(value=tree):
             return node_of(reader, reader.value(tree, scope), frame)
         case ast.Assign(targets=[ast.expr() as target, *_]):
-            from strategies.factors.pandas_code.reader import _as_load
-
-            return node_of(reader, reader.value(_as_load(target), scope), frame)
+            return node_of(reader, reader.value(as_load(target), scope), frame)
     raise BadSyntax("it computes no factor", line=1, column=1, suggestion="write def factor(df): ... return series")
 
 

@@ -2,10 +2,11 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
-from strategies.factors.pandas_code import algebra, assignments, classes, loops, numbers, subscripts
+from strategies.factors.pandas_code import algebra, assignments, classes, indicators, loops, methods, modules, numbers, subscripts
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import binary, compared, items, joined, unary
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -27,9 +28,6 @@ from strategies.factors.pandas_code.values import (
     Whole,
     is_number,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 BUILTINS = frozenset({
     "abs", "min", "max", "sum", "len", "range", "round", "float", "int", "bool", "str", "list", "tuple", "dict", "set", "enumerate", "zip",
@@ -279,8 +277,6 @@ def _attribute(reader: "Reader", tree: ast.Attribute, scope: Scope) -> Value:
 def attribute(reader: "Reader", owner: Value, name: str) -> Value:
     match owner:
         case Module(path=path):
-            from strategies.factors.pandas_code import modules
-
             return modules.CONSTANTS.get(f"{path}.{name}", Module(f"{path}.{name}"))
         case Instance():
             return classes.attribute(reader, owner, name)
@@ -322,16 +318,12 @@ def _call(reader: "Reader", tree: ast.Call, scope: Scope) -> Value:
 
 
 def call(reader: "Reader", called: Value, args: list[Value], named: Mapping[str, Value]) -> Value:
-    from strategies.factors.pandas_code import methods, modules
-
     match called:
         case Function():
             return _function(reader, called, args, named)
         case Module(path=path):
             return modules.call(reader, path, args, dict(named))
         case Method(of=Method(of=Frame() as frame, name="ta"), name=name):
-            from strategies.factors.pandas_code import indicators
-
             return indicators.accessor(reader, frame, name, args, dict(named))
         case Method(of=of, name=name):
             return methods.call(reader, of, Given(f".{name}()", args, dict(named)), name)

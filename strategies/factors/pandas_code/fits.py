@@ -1,16 +1,13 @@
 """Functions of numpy and scipy over a window: fits of a line, correlations, places among values."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra, measures, reductions, weights, windows
+from strategies.factors.pandas_code import above, ahead, algebra, measures, reductions, unrolled, weights, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import Frame, Given, Items, Last, Record, Rows, Series, Value, Vector, Window, is_number, whole
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Rule = Callable[["Reader", Given], Value]
 
@@ -163,9 +160,7 @@ def _dot(reader: "Reader", given: Given) -> Value:
 
 def _accumulated(name: str) -> Rule:
     def rule(reader: "Reader", given: Given) -> Value:
-        from strategies.factors.pandas_code import methods
-
-        return methods.call(reader, given.need("array"), Given(name, [], {}), name)
+        return above.methods.call(reader, given.need("array"), Given(name, [], {}), name)
 
     return rule
 
@@ -175,8 +170,6 @@ def _sum_of_truths(reader: "Reader", given: Given) -> Value:
     if isinstance(x, Window):
         return measures.measure(reader, x, "count_nonzero", Given("count_nonzero", [], {}))
     if isinstance(x, Items):
-        from strategies.factors.pandas_code import unrolled
-
         return unrolled.tree([algebra.truth(v) for v in x.items], unrolled.added)
     ahead.refuse("a count over all bars", "use rolling(n).sum()")
 

@@ -2,23 +2,18 @@
 
 import ast
 import math
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.pandas_code import algebra
-from strategies.factors.pandas_code.loops import Appended, Carried, narrowed
-from strategies.factors.pandas_code.values import Bar, Frame, Scope, Series, Value, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Leave, Reader, Returned
+from strategies.factors.pandas_code.context import Leave, Reader, Returned
+from strategies.factors.pandas_code.loops import narrowed
+from strategies.factors.pandas_code.values import Appended, Bar, Carried, Frame, Scope, Series, Value, is_number
 
 Copies = dict[int, tuple[Value, Value, Value]]
 
 
 def fork(reader: "Reader", test: Series, tree: ast.If, rest: list[ast.stmt], scope: Scope) -> "Returned | Leave | None":
     """Both ways to the end of the function or of the turn, and the choice between them."""
-    from strategies.factors.pandas_code.reader import Leave, Returned
-
     copies: Copies = {}
     for value in scope.names.values():
         if isinstance(value, Series | Frame | Appended):

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
-from strategies.factors.pandas_code import ahead, algebra, groups, windows
+from strategies.factors.pandas_code import above, ahead, algebra, assignments, choosing, groups, subscripts, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import items, operate
 from strategies.factors.pandas_code.values import (
     Bar,
@@ -23,9 +23,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
     whole,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 _BY_COLUMN = frozenset({
     "shift", "diff", "pct_change", "cumsum", "cumprod", "cummax", "cummin", "ffill", "fillna", "abs", "round", "astype", "clip", "isna",
@@ -83,8 +80,6 @@ def _whole(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
 
 
 def _by_column(reader: "Reader", frame: Frame, given: Given, name: str) -> Frame | None:
-    from strategies.factors.pandas_code import methods
-
     inplace = bool(given.named.get("inplace", False))
     axis = given.named.pop("axis", 0)
     if axis in (1, "columns") and name in ("shift", "diff", "cumsum", "pct_change", "ffill"):
@@ -93,7 +88,7 @@ def _by_column(reader: "Reader", frame: Frame, given: Given, name: str) -> Frame
     made: dict[str, Series] = {}
     for key, column in frame.columns.items():
         mine = Given(given.name, [_part(a, key) for a in given.args], {k: _part(v, key) for k, v in given.named.items() if k != "inplace"})
-        made[key] = methods.call(reader, column, mine, name)
+        made[key] = above.methods.call(reader, column, mine, name)
     if inplace:
         frame.columns = made
         return None
@@ -185,11 +180,9 @@ def _deviation(columns: list[Series], name: str, skip: bool, ddof: int) -> Serie
 
 
 def _assign(reader: "Reader", frame: Frame, given: Given) -> Frame:
-    from strategies.factors.pandas_code import assignments, expressions
-
     made = frame.copy()
     for name, new in given.named.items():
-        assignments.put_column(made, name, expressions.call(reader, new, [made], {}) if isinstance(new, Function) else new)
+        assignments.put_column(made, name, above.expressions.call(reader, new, [made], {}) if isinstance(new, Function) else new)
     return made
 
 
@@ -210,9 +203,7 @@ def _rename(reader: "Reader", frame: Frame, given: Given) -> Frame | None:
     inplace = given.named.pop("inplace", False)
     given.drop("axis", "copy", "errors").done()
     if isinstance(names, Module | Function):
-        from strategies.factors.pandas_code import expressions
-
-        names = {name: expressions.call(reader, names, [name], {}) for name in frame.columns}
+        names = {name: above.expressions.call(reader, names, [name], {}) for name in frame.columns}
     if not isinstance(names, dict):
         raise BadSyntax("columns are renamed by a dict")
     made = {str(names.get(name, name)): column for name, column in frame.columns.items()}
@@ -241,8 +232,6 @@ def _dropna(reader: "Reader", frame: Frame, given: Given) -> Frame | None:
 
 
 def _get(reader: "Reader", frame: Frame, given: Given) -> Value:
-    from strategies.factors.pandas_code import subscripts
-
     name, default = given.need("key"), given.take("default")
     if name in frame.columns:
         return subscripts.column(reader, frame, name)
@@ -250,16 +239,12 @@ def _get(reader: "Reader", frame: Frame, given: Given) -> Value:
 
 
 def _pop(reader: "Reader", frame: Frame, given: Given) -> Value:
-    from strategies.factors.pandas_code import subscripts
-
     found = subscripts.column(reader, frame, given.need("item"))
     frame.columns.pop(found.name, None)
     return found
 
 
 def _insert(reader: "Reader", frame: Frame, given: Given) -> None:
-    from strategies.factors.pandas_code import assignments
-
     given.take("loc")
     name = given.need("column")
     assignments.put_column(frame, name, given.need("value"))
@@ -267,8 +252,6 @@ def _insert(reader: "Reader", frame: Frame, given: Given) -> None:
 
 def _apply(reader: "Reader", frame: Frame, given: Given) -> Value:
     """Row by row with axis=1: the row is a dict of its values; else column by column."""
-    from strategies.factors.pandas_code import choosing, expressions
-
     function, axis = given.need("func"), given.take("axis", 0)
     more, named = given.take("args", ()), given.named
     for word in ("raw", "result_type"):
@@ -278,7 +261,7 @@ def _apply(reader: "Reader", frame: Frame, given: Given) -> Value:
     if isinstance(function, str):
         return call(reader, frame, Given(function, [], {"axis": 1}), function)
     with reader.element_by_element():
-        done = expressions.call(reader, function, [frame.copy(), *more], named)
+        done = above.expressions.call(reader, function, [frame.copy(), *more], named)
     if not isinstance(done, Series) and not is_number(done):
         raise BadSyntax("the function must give a number for each row")
     return algebra.as_series(done)
@@ -313,10 +296,8 @@ def dot(reader: "Reader", frame: Frame, given: Given) -> Value:
 
 
 def _pipe(reader: "Reader", frame: Frame, given: Given) -> Value:
-    from strategies.factors.pandas_code import expressions
-
     function = given.need("func")
-    return expressions.call(reader, function, [frame, *given.args], given.named)
+    return above.expressions.call(reader, function, [frame, *given.args], given.named)
 
 
 _RULES: dict[str, Callable[["Reader", Frame, Given], Value]] = {

@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import Node, const
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra
+from strategies.factors.pandas_code import above, ahead, algebra
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Method, Series, Value, Whole, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 DAY = 86_400_000
 _SYMBOLS = frozenset({"symbol", "ticker", "asset", "coin", "code", "instrument", "sid", "pair"})
@@ -60,19 +57,17 @@ def _day(by: Value) -> int:
 
 def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
     """`x.groupby(by).name(...)`: measures of a whole group see its end."""
-    from strategies.factors.pandas_code import expressions, methods, subscripts
-
     if of.starts is None and not of.bars:
         if name in ("apply", "transform", "pipe"):
             function = given.need("func")
             if isinstance(function, str):
-                return methods.call(reader, of.of, given, function)
-            return expressions.call(reader, function, [of.of, *given.args], given.named)
-        return methods.call(reader, of.of, given, name)
+                return above.methods.call(reader, of.of, given, function)
+            return above.expressions.call(reader, function, [of.of, *given.args], given.named)
+        return above.methods.call(reader, of.of, given, name)
     if name == "transform" and given.args and isinstance(given.args[0], str) and given.args[0] in _WITHIN | {"first"}:
         return method(reader, of, Given(str(given.args[0]), [], {}), str(given.args[0]))
     if name == "__getitem__":
-        return Grouped(subscripts.get(reader, of.of, given.need("key")), of.starts, of.bars)
+        return Grouped(above.subscripts.get(reader, of.of, given.need("key")), of.starts, of.bars)
     rule = _RULES.get(name)
     if rule is None:
         if name in _WITHIN:

@@ -1,18 +1,16 @@
 """Calls of TA-Lib, pandas-ta and ta, by their tables: columns first, then numbers, by place or by name."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, FactorError, UnknownName, WrongArity
 from strategies.factors.graph import Node, nearest
 from strategies.factors.pandas_code import windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe
+from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
 from strategies.factors.pandas_code.ta_library import TA_CLASSES, TA_LIBRARY
 from strategies.factors.pandas_code.talib import TALIB, Call
 from strategies.factors.pandas_code.values import Frame, Instance, Module, Partial, Scope, Series, Value, Whole, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 _IGNORED = ("offset", "fillna", "talib", "append", "price", "mamode_", "presma", "verbose", "prefix", "suffix", "fill_method")
 _PARTS = ("momentum", "trend", "volatility", "volume", "others")  # modules of the library ta
@@ -34,8 +32,6 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
         nodes = _nodes(reader, row, args, named)
         made = [_series(node, args, named) for node in nodes]
         return made[0] if len(made) == 1 else tuple(made)
-    from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
-
     row = _row(PANDAS_TA, last, "pandas-ta")
     if named.get("offset", 0) not in (0, None):
         raise BadSyntax("an offset is not understood", suggestion="use shift(n)")
@@ -44,8 +40,6 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
 
 def accessor(reader: "Reader", frame: Frame, name: str, args: list[Value], named: dict[str, Value]) -> Value:
     """`df.ta.rsi(length=14)`: columns by their names, numbers as given; `append=True` adds what comes out."""
-    from strategies.factors.pandas_code.pandas_ta import PANDAS_TA
-
     row = _row(PANDAS_TA, name, "pandas-ta")
     append = bool(named.pop("append", False))
     given = {k: v for k, v in named.items() if k not in _IGNORED}

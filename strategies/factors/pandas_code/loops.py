@@ -7,14 +7,16 @@ later bar.
 import ast
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import Node, field
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import ahead, algebra, recursion
+from strategies.factors.pandas_code import above, ahead, algebra, recursion
+from strategies.factors.pandas_code.context import Leave, Reader, Returned
 from strategies.factors.pandas_code.values import (
+    Appended,
     Bar,
+    Carried,
     Expanding,
     Frame,
     Index,
@@ -27,35 +29,6 @@ from strategies.factors.pandas_code.values import (
     Whole,
     Window,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Leave, Reader, Returned
-
-
-class Appended:
-    """A list that grows by one value a bar: `before` were in it when the loop began."""
-
-    def __init__(self, before: list[Value], node: Node) -> None:
-        self.before, self.node = before, node
-        self.value: Value = None
-
-    def copy(self) -> "Appended":
-        made = Appended(self.before, self.node)
-        made.value = self.value
-        return made
-
-    def last(self, key: Value) -> Series:
-        """made[-1], made[i - 1]: the value of the bar before."""
-        if not self.before or self.value is not None or not (key == -1 or (isinstance(key, Bar) and key.plus == -1)):
-            raise BadSyntax("of the list that a loop makes only the last value is understood")
-        return Series(self.node)
-
-
-class Carried:
-    """A name that the loop changes, before it has done so in this turn: its value of the bar before."""
-
-    def __init__(self, start: Value, node: Node) -> None:
-        self.start, self.node = start, node
 
 
 def walk_over(parts: list[Value]) -> Walk:
@@ -94,7 +67,7 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
     starts = {name: _opened(scope.names.get(name), name) for name in arrays}
     reader.walk = walk
     try:
-        reader.expressions.assign(reader, tree.target, walk.item, scope)
+        above.expressions.assign(reader, tree.target, walk.item, scope)
         with reader.element_by_element():
             done = reader.block(tree.body, scope)
     finally:
@@ -174,20 +147,16 @@ def _read(node: Node, scope: Scope, lists: set[str], arrays: set[str]) -> bool:
 
 def _finish(reader: "Reader", x: Series, before: Series, walk: Walk, solved: dict[Node, Node]) -> None:
     """A column whose items were set: what it was at the first bars, and what it reads of itself is solved."""
-    from strategies.factors.pandas_code.assignments import first_bars
-
     mine, x.carried = x.carried, None
     if solved:
         x.become(x.copy(node=recursion.put_in(x.node, solved), low=0))
     if mine is not None and mine in recursion.leaves(x.node):
         x.become(x.copy(node=recursion.solve(reader, x.node, mine, before.node, walk.first), low=0, known=False, inf=False))
     elif walk.first and x.node is not before.node:
-        x.become(algebra.choose(first_bars(reader, walk.first), before, x))
+        x.become(algebra.choose(reader.first_bars(walk.first), before, x))
 
 
 def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Node]) -> Value:
-    from strategies.factors.pandas_code.assignments import first_bars
-
     if made.value is None:
         raise BadSyntax("the list gets no value in some turns of the loop")
     value = algebra.as_series(made.value).copy(array=True, full=False)
@@ -201,7 +170,7 @@ def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Nod
     if len(made.before) != walk.first:
         raise BadSyntax(f"the list has {len(made.before)} values before the loop begins at bar {walk.first}")
     for i, one in reversed(list(enumerate(made.before))):
-        value = algebra.choose(first_bars(reader, i + 1), algebra.as_series(math.nan if one is None else one), value)
+        value = algebra.choose(reader.first_bars(i + 1), algebra.as_series(math.nan if one is None else one), value)
     return value.copy(array=True)
 
 
@@ -210,8 +179,6 @@ def _column(reader: "Reader", made: Appended, walk: Walk, solved: dict[Node, Nod
 
 def at_bar(reader: "Reader", x: Series, key: Bar) -> Series:
     """x[i - k]."""
-    from strategies.factors.pandas_code import methods
-
     if key.plus > 0:
         ahead.refuse(f"the bar {key.plus} ahead", "look back instead: x[i - 1]")
     if key.plus == 0:
@@ -222,13 +189,12 @@ def at_bar(reader: "Reader", x: Series, key: Bar) -> Series:
         if key.plus < -1:
             raise BadSyntax("a value of its own several bars ago is not understood", suggestion="use ewm or cumsum")
         return Series(x.carried)
-    return methods.delayed(reader, x, -key.plus)
+    back: Series = above.methods.delayed(reader, x, -key.plus)
+    return back
 
 
 def window(reader: "Reader", x: Series, key: slice) -> Value:
     """x[i - n:i], x[i - n + 1:i + 1], x[:i + 1]."""
-    from strategies.factors.pandas_code import methods
-
     lower, upper = key.start, key.stop
     if not isinstance(upper, Bar) or key.step not in (None, 1):
         if isinstance(lower, Bar):
@@ -238,7 +204,7 @@ def window(reader: "Reader", x: Series, key: slice) -> Value:
         ahead.refuse(f"a window that ends {upper.plus - 1} bars ahead", "x[i - 20:i + 1]")
     if x.carried is not None:
         raise BadSyntax("a window of its own values is not understood", suggestion="use ewm or cumsum")
-    of = algebra.finite(x) if upper.plus == 1 else algebra.finite(methods.delayed(reader, x, 1 - upper.plus))
+    of = algebra.finite(x) if upper.plus == 1 else algebra.finite(above.methods.delayed(reader, x, 1 - upper.plus))
     of = algebra.standing(of, reader.clock)
     if lower is None or lower == 0:
         return Expanding(of, 1)
@@ -264,16 +230,14 @@ def put(reader: "Reader", x: Series, key: Bar, new: Value) -> None:
 
 def early(reader: "Reader", name: str, bar: Bar, n: int) -> Value:
     """i < n: true at the first bars."""
-    from strategies.factors.pandas_code.assignments import first_bars
-
     count = n - bar.plus
     if name in ("eq", "ne"):
-        here = algebra.logical("and", first_bars(reader, max(0, count + 1)), algebra.inverted(first_bars(reader, max(0, count))))
+        here = algebra.logical("and", reader.first_bars(max(0, count + 1)), algebra.inverted(reader.first_bars(max(0, count))))
         return here if name == "eq" else algebra.inverted(here)
     count += name in ("le", "gt")
     if count <= bar.first:
         return name in ("gt", "ge")
-    begun = first_bars(reader, max(0, count))
+    begun = reader.first_bars(max(0, count))
     return begun if name in ("lt", "le") else algebra.inverted(begun)
 
 

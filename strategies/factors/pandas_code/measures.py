@@ -2,18 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax
 from strategies.factors.graph import Node
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import algebra, unrolled, weights, windows
+from strategies.factors.pandas_code import above, algebra, unrolled, weights, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.numbers import number_node
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import Given, Items, Kind, Last, Series, Value, Vector, Window, is_number, whole
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Measure = Callable[["Reader", Window, Given], Value]
 _AFFINE = ("mean", "sum", "median", "max", "min", "std", "var", "ptp", "quantile", "percentile")
@@ -52,15 +49,13 @@ def _full(done: Value, x: Window) -> Value:
 
 
 def _elementwise(reader: "Reader", x: Window, name: str, given: Given) -> Value:
-    from strategies.factors.pandas_code import methods
-
     if not x.plain:
         if name == "abs":
             return x.copy(absolute=True) if x.weights is None and (x.factor is None or x.factor.low) else unrolled.method(
                 reader, unrolled.items_of(x), name, given
             )  # fmt: skip
         return unrolled.method(reader, unrolled.items_of(x), name, given)
-    made = methods.call(reader, x.of, given, name)
+    made = above.methods.call(reader, x.of, given, name)
     lost = 0
     if name in _BACK:
         n = given.args[0] if given.args else 1
@@ -159,15 +154,11 @@ def _count(reader: "Reader", x: Window, given: Given) -> Value:
 
 
 def _tail(reader: "Reader", x: Window, given: Given) -> Value:
-    from strategies.factors.pandas_code import reductions
-
-    return reductions.item(reader, x, slice(-whole(given.take("n", 5), "n"), None, None))
+    return above.reductions.item(reader, x, slice(-whole(given.take("n", 5), "n"), None, None))
 
 
 def _head(reader: "Reader", x: Window, given: Given) -> Value:
-    from strategies.factors.pandas_code import reductions
-
-    return reductions.item(reader, x, slice(None, whole(given.take("n", 5), "n"), None))
+    return above.reductions.item(reader, x, slice(None, whole(given.take("n", 5), "n"), None))
 
 
 def _ordinal(reader: "Reader", x: Window, given: Given) -> Value:
@@ -211,9 +202,7 @@ def _average(reader: "Reader", x: Window, given: Given) -> Series:
 
 
 def _dot(reader: "Reader", x: Window, given: Given) -> Value:
-    from strategies.factors.pandas_code import reductions
-
-    return reductions.dot_product(reader, x, given.need("b"))
+    return above.reductions.dot_product(reader, x, given.need("b"))
 
 
 _MEASURES: Mapping[str, Measure] = {

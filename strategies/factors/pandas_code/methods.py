@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import ahead, algebra, choosing, frames, groups, python_methods, windows
-from strategies.factors.pandas_code.loops import Appended
+from strategies.factors.pandas_code import above, ahead, algebra, choosing, frames, groups, python_methods, reductions, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
 from strategies.factors.pandas_code.reductions import Product
 from strategies.factors.pandas_code.values import (
+    Appended,
     Columns,
     Ewm,
     Expanding,
@@ -32,9 +32,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
     whole,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Rule = Callable[["Reader", Series, Given], Value]
 WHOLE_SAMPLE = frozenset({
@@ -63,8 +60,6 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
         case Argsort() if name == "argsort":
             return of.ranks()
         case Window() | Items() | Product():
-            from strategies.factors.pandas_code import reductions
-
             return reductions.method(reader, of, name, given)
         case Whole():
             if of.guard and name in ("all", "any", "sum", "item"):
@@ -120,13 +115,11 @@ def shift(reader: "Reader", x: Series, given: Given) -> Series:
         return x.copy()
     back = delayed(reader, x, n)
     if is_number(fill) and fill == fill:
-        from strategies.factors.pandas_code.assignments import first_bars
-
         kind = x.kind if x.kind != Kind.BOOL or isinstance(fill, bool) else Kind.OBJECT
         if x.known and not x.inf:
             node = node_of("nan_to", back.node, fill)
         else:
-            node = node_of("where", first_bars(reader, n).node, algebra.as_series(fill).node, back.node)
+            node = node_of("where", reader.first_bars(n).node, algebra.as_series(fill).node, back.node)
         return algebra.result(node, x, kind=kind, low=min(x.low, 2 if fill > 0 else int(fill == 0)), known=x.known)
     return back
 
@@ -317,10 +310,8 @@ def absolute(x: Series) -> Series:
 
 
 def piped(reader: "Reader", x: Series, given: Given) -> Value:
-    from strategies.factors.pandas_code import expressions
-
     function = given.need("func")
-    return expressions.call(reader, function, [x, *given.args], given.named)
+    return above.expressions.call(reader, function, [x, *given.args], given.named)
 
 
 def resampled(reader: "Reader", x: Series, given: Given) -> Value:

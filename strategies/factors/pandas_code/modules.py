@@ -3,18 +3,15 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, UnknownName
 from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import ahead, algebra, builtin
+from strategies.factors.pandas_code import above, ahead, algebra, arrays, builtin, choosing, fits, frames, indicators, reductions, tables
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.elementwise import EACH, only_where, over
 from strategies.factors.pandas_code.measures import Argsort
-from strategies.factors.pandas_code.operands import compare, describe, items, operate
+from strategies.factors.pandas_code.operands import across, compare, describe, items, operate
 from strategies.factors.pandas_code.values import Frame, Function, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 Rule = Callable[["Reader", Given], Value]
 CONSTANTS: Mapping[str, float | None] = {
@@ -35,8 +32,6 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
     name = path.rpartition(".")[2]
     given = Given(path.replace("numpy", "np").replace("pandas", "pd").removeprefix("builtins."), args, named)
     if first in ("talib", "pandas_ta", "ta"):
-        from strategies.factors.pandas_code import indicators
-
         return indicators.call(reader, first, rest, args, named)
     table = TABLES.get(first, {})
     rule = table.get(rest)
@@ -48,21 +43,17 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
         and args
         and isinstance(args[0], Series | Frame | Window | Items | Argsort | Whole | Vector)
     ):
-        from strategies.factors.pandas_code import methods
-
         named.pop("out", None)
         if _METHODS[name] in ("std", "var") and not isinstance(args[0], Series | Frame):
             named.setdefault("ddof", 0)
         if isinstance(args[0], Frame) and args[0].array and "axis" in named and _METHODS[name] in _SKIPPING:
             named["skipna"] = name.startswith("nan")
-        return methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])
+        return above.methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])
     if name in _METHODS and first == "numpy" and args and isinstance(args[0], list | tuple):
         return _of_list(reader, name, args[0], named)
     if name in ahead.CALLS and first != "scipy" and (first != "numpy" or any(isinstance(a, Series | Window | Frame) for a in args)):
         ahead.refuse(given.name, ahead.CALLS[name])
     if first == "scipy":
-        from strategies.factors.pandas_code import fits
-
         return fits.scipy(reader, rest, given)
     raise UnknownName(f"{given.name} is not understood here", suggestion=nearest(name, [k.rpartition(".")[2] for k in table]))
 
@@ -84,11 +75,9 @@ _SKIPPING = frozenset({"mean", "std", "var", "sum", "min", "max", "median", "pro
 
 def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...], named: dict[str, Value]) -> Value:
     """np.mean([a, b, c], axis=0): across columns, or of numbers."""
-    from strategies.factors.pandas_code import frames, methods
-
     if all(is_number(p) for p in parts):
         numbers_ = Vector(tuple(float(p) for p in parts))
-        return methods.call(reader, numbers_, Given(name, [], {k: v for k, v in named.items() if k != "axis"}), _METHODS[name])
+        return above.methods.call(reader, numbers_, Given(name, [], {k: v for k, v in named.items() if k != "axis"}), _METHODS[name])
     columns = [algebra.as_series(p) for p in parts if isinstance(p, Series) or is_number(p)]
     if len(columns) != len(parts) or named.pop("axis", None) not in (0, None if reader.elementwise else 0):
         raise BadSyntax(f"np.{name} of a list of columns goes with axis=0")
@@ -99,8 +88,6 @@ def _of_list(reader: "Reader", name: str, parts: list[Value] | tuple[Value, ...]
 
 def _weighted(columns: list[Series], weights: Value) -> Series:
     """np.average([a, b], axis=0, weights=[...])."""
-    from strategies.factors.pandas_code import frames
-
     if weights is None:
         return frames.measure(columns, "mean", skip=False)
     shares = items(weights)
@@ -144,8 +131,6 @@ def extreme(op: str) -> Rule:
 
 
 def larger(reader: "Reader", a: Value, b: Value, op: str) -> Value:
-    from strategies.factors.pandas_code.operands import across
-
     for side in (a, b):
         if isinstance(side, Whole):
             side.refuse()
@@ -154,8 +139,6 @@ def larger(reader: "Reader", a: Value, b: Value, op: str) -> Value:
     if is_number(a) and is_number(b):
         return max(a, b) if op.endswith("max") else min(a, b)
     if isinstance(a, Window) or isinstance(b, Window):
-        from strategies.factors.pandas_code import reductions
-
         return reductions.joined(a, b, lambda x, y: algebra.larger(x, y, op))
     return algebra.larger(_column(a), _column(b), op)
 
@@ -171,8 +154,6 @@ def _column(value: Value) -> Series:
 
 
 def _clip(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import choosing
-
     x = given.need("a")
     low, high = given.take("a_min", given.named.pop("min", None)), given.take("a_max", given.named.pop("max", None))
     given.drop("out").done()
@@ -182,8 +163,6 @@ def _clip(reader: "Reader", given: Given) -> Value:
     if isinstance(x, Frame):
         return Frame({name: choosing.clipped(column, low, high, keeps_unbounded=False) for name, column in x.columns.items()})
     if isinstance(x, Window):
-        from strategies.factors.pandas_code import reductions
-
         return reductions.mapped(x, lambda s: choosing.clipped(s, low, high, keeps_unbounded=False))
     return choosing.clipped(_column(x), low, high, keeps_unbounded=False)
 
@@ -197,8 +176,6 @@ def _where(reader: "Reader", given: Given) -> Value:
     if isinstance(condition, bool):
         return yes if condition else no
     if isinstance(condition, Window):
-        from strategies.factors.pandas_code import reductions
-
         return reductions.chosen(condition, yes, no)
     if isinstance(condition, Frame):
         return Frame({name: _chosen(column, _of(yes, name), _of(no, name)) for name, column in condition.columns.items()})
@@ -317,21 +294,9 @@ _TWO: dict[str, Rule] = {
 }  # fmt: skip
 
 
-def _tables() -> dict[str, Mapping[str, Rule]]:
-    from strategies.factors.pandas_code import arrays, fits, tables
-
-    math_functions = {k: v for k, v in EACH.items()} | {"pow": _power, "fabs": EACH["abs"], "radians": EACH["deg2rad"]}
-    return {
-        "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": math_functions, "pandas": tables.PANDAS,
-        "builtins": builtin.BUILTINS,
-        "functools": builtin.FUNCTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
-    }  # fmt: skip
-
-
-TABLES: dict[str, Mapping[str, Rule]] = {}
-
-
-def load() -> None:
-    """Fill the tables once; arrays and tables stand on this module."""
-    if not TABLES:
-        TABLES.update(_tables())
+_MATH = {k: v for k, v in EACH.items()} | {"pow": _power, "fabs": EACH["abs"], "radians": EACH["deg2rad"]}
+TABLES: Mapping[str, Mapping[str, Rule]] = {
+    "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": _MATH, "pandas": tables.PANDAS,
+    "builtins": builtin.BUILTINS,
+    "functools": builtin.FUNCTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
+}  # fmt: skip

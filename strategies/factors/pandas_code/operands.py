@@ -5,10 +5,10 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, LookAhead, TooBig
-from strategies.factors.pandas_code import ahead, algebra, numbers
+from strategies.factors.pandas_code import above, ahead, algebra, numbers
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import (
     Bar,
     Columns,
@@ -25,9 +25,6 @@ from strategies.factors.pandas_code.values import (
     Window,
     is_number,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 MOST_ITEMS = 5_000
 _NAMES: dict[type[ast.operator], str] = {
@@ -57,18 +54,14 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         if isinstance(side, Whole):
             side.refuse()
     if isinstance(a, Window | Items) or isinstance(b, Window | Items) or name == "dot":
-        from strategies.factors.pandas_code import reductions
-
-        return reductions.operate(reader, name, a, b)
+        return above.reductions.operate(reader, name, a, b)
     if reader.elementwise and {type(a), type(b)} == {Series, Vector}:
         sides = (Items([algebra.as_series(v) for v in s.items]) if isinstance(s, Vector) else s for s in (a, b))
         return operate(reader, name, *sides)
     if isinstance(a, Frame) or isinstance(b, Frame):
         return across(a, b, lambda x, y: operate(reader, name, x, y))
     if name == "add" and isinstance(a, list) and isinstance(b, Short):
-        from strategies.factors.pandas_code import arrays
-
-        return arrays.joined(reader, [a, b])
+        return above.arrays.joined(reader, [a, b])
     if name == "add" and isinstance(a, Short) and isinstance(b, list):
         ahead.refuse("a column moved towards the past", "put the missing values before it, or use shift(n)")
     if isinstance(a, Short) or isinstance(b, Short):
@@ -85,11 +78,9 @@ def operate(reader: "Reader", name: str, a: Value, b: Value) -> Value:
 
 
 def of_parts(reader: "Reader", a: Value, b: Value, join: Callable[[Value, Value], Value]) -> Value:
-    from strategies.factors.pandas_code import arrays
-
     if isinstance(a, Short):
-        return arrays.aligned(reader, a, b, join)
-    return arrays.aligned(reader, b, a, lambda x, y: join(y, x))
+        return above.arrays.aligned(reader, a, b, join)
+    return above.arrays.aligned(reader, b, a, lambda x, y: join(y, x))
 
 
 def _series(value: Value) -> Series:
@@ -210,9 +201,7 @@ def unary(op: ast.unaryop, a: Value) -> Value:
     if isinstance(a, Frame):
         return Frame({name: unary(op, column) for name, column in a.columns.items()})
     if isinstance(a, Window | Items):
-        from strategies.factors.pandas_code import reductions
-
-        return reductions.unary(op, a)
+        return above.reductions.unary(op, a)
     if isinstance(a, Series):
         if isinstance(op, ast.UAdd):
             return a
@@ -246,9 +235,7 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
                 return Whole(side.what, side.how, guard=True)
             side.refuse()
     if isinstance(a, Window | Items) or isinstance(b, Window | Items):
-        from strategies.factors.pandas_code import reductions
-
-        return reductions.compare(reader, name, a, b)
+        return above.reductions.compare(reader, name, a, b)
     if isinstance(a, Frame) or isinstance(b, Frame):
         return across(a, b, lambda x, y: compare(reader, name, x, y))
     if isinstance(a, Series) or isinstance(b, Series):
@@ -275,9 +262,7 @@ def _compare_counts(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     """There are many bars. Which bar it is, is not known."""
     for x, y, direction in ((a, b, name), (b, a, _FLIPPED[name])):
         if isinstance(x, Bar) and isinstance(y, int):
-            from strategies.factors.pandas_code import loops
-
-            return loops.early(reader, direction, x, y)
+            return above.loops.early(reader, direction, x, y)
         if isinstance(x, Rows) and is_number(y):
             return direction in ("gt", "ge", "ne")
         if isinstance(x, Rows) and isinstance(y, Rows):

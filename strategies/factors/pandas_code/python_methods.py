@@ -1,15 +1,9 @@
 """Methods of text, lists and dicts: the few that building a list of columns needs."""
 
-from typing import TYPE_CHECKING
-
 from strategies.errors import BadSyntax, UnknownName
-from strategies.factors.pandas_code.loops import Appended
-from strategies.factors.pandas_code.operands import MOST_ITEMS, describe, items
-from strategies.factors.pandas_code.values import Columns, Given, Value, Vector
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
-
+from strategies.factors.pandas_code.context import Reader
+from strategies.factors.pandas_code.operands import MOST_ITEMS, describe, items, operate
+from strategies.factors.pandas_code.values import Appended, Columns, Given, Value, Vector
 
 _TEXT = frozenset({"lower", "upper", "strip", "title", "capitalize", "startswith", "endswith", "replace", "split", "isdigit"})
 
@@ -134,7 +128,5 @@ def vector(reader: "Reader", of: Vector, given: Given, name: str) -> Value:
             return float(var if name == "var" else var**0.5)
         case "dot":
             other = given.need("b")
-            from strategies.factors.pandas_code.operands import operate
-
             return operate(reader, "dot", of, other)
     raise BadSyntax(f"an array has no {name!r} here")

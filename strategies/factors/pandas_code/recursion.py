@@ -1,13 +1,11 @@
 """A value made of its own value at the bar before: a running sum, an exponential mean, a value held until a condition; nothing else."""
 
 import math
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import CONST, Node, call, const
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
+from strategies.factors.pandas_code.context import Reader
+from strategies.factors.pandas_code.numbers import number_node
 
 CLOSE = 1e-9
 
@@ -81,8 +79,6 @@ def solve(reader: "Reader", turn: Node, mine: Node, start: Node, first: int, *, 
 
 def _faded(reader: "Reader", rest: Node, share: float, start: Node, first: int) -> Node:
     """share * itself + rest: an exponential mean of rest / (1 - share)."""
-    from strategies.factors.pandas_code.numbers import number_node
-
     x = _scaled(rest, 1 - share)
     span = float(f"{2 / (1 - share) - 1:.12g}")
     if _first_of(start) is x:
@@ -195,8 +191,6 @@ def _scaled(rest: Node, by: float) -> Node:
             one, number = other, _number(one)
         if number is not None and abs((number if rest.op == "mul" else 1 / number) / by - 1) < CLOSE:
             return one
-    from strategies.factors.pandas_code.numbers import number_node
-
     return call("div", rest, number_node(by))
 
 

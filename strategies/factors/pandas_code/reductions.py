@@ -3,11 +3,11 @@
 import ast
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import algebra, unrolled, windows
+from strategies.factors.pandas_code import above, algebra, measures, unrolled, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import describe, items
 from strategies.factors.pandas_code.operands import operate as operate_values
 from strategies.factors.pandas_code.values import (
@@ -27,16 +27,11 @@ from strategies.factors.pandas_code.values import (
     is_number,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
-
 _LINEAR = ("mean", "sum", "median", "max", "min", "std", "var", "ptp")
 
 
 def apply(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
     """rolling(n).apply(function, raw=...)."""
-    from strategies.factors.pandas_code import expressions
-
     function = given.need("func")
     raw = bool(given.take("raw", False))
     more, named = given.take("args", ()), given.take("kwargs", {}) or {}
@@ -52,7 +47,7 @@ def apply(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
         return windows.rolled(reader, of, _BY_NAME[function.path], Given("apply", [], {}))
     window = Window(x, of.n, of.known, raw)
     with reader.element_by_element():
-        done = expressions.call(reader, function, [window, *more], named)
+        done = above.expressions.call(reader, function, [window, *more], named)
     if isinstance(done, Method):
         raise BadSyntax("the function gives back a method", suggestion="call it: x.mean()")
     if isinstance(done, Whole):
@@ -276,9 +271,7 @@ def dot_product(reader: "Reader", a: Value, b: Value) -> Value:
         parts = [operate_values(reader, "mul", c, w) for c, w in zip(a.columns.values(), items(b), strict=True)]
         return unrolled.tree(parts, unrolled.added)
     if isinstance(a, Frame) and isinstance(b, dict | list | tuple | Vector):
-        from strategies.factors.pandas_code import frames
-
-        return frames.dot(reader, a, Given("dot", [b], {}))
+        return above.frames.dot(reader, a, Given("dot", [b], {}))
     if isinstance(a, Series | Frame) or isinstance(b, Series | Frame):
         Whole("a product over all bars", "use rolling(n).apply with weights").refuse()
     raise BadSyntax("this product is not understood")
@@ -330,8 +323,6 @@ _OF_PARTS = frozenset({"sum", "mean", "std", "var", "min", "max", "median", "cou
 
 def _of_part(reader: "Reader", x: Window, name: str, given: Given) -> Series:
     """A measure of what a condition chose: 0 or not known where it chose nothing."""
-    from strategies.factors.pandas_code import measures
-
     if name not in _OF_PARTS:
         raise BadSyntax(f"{name} of a part of a window is not understood", suggestion="np.where(condition, x, 0).sum()")
     if name == "count":
@@ -346,8 +337,6 @@ def _of_part(reader: "Reader", x: Window, name: str, given: Given) -> Series:
 
 def method(reader: "Reader", x: Value, name: str, given: Given) -> Value:
     """x.mean(), np.mean(x) and the like."""
-    from strategies.factors.pandas_code import measures
-
     if isinstance(x, Product):
         if name in ("sum", "mean"):
             return measures.covariance(x.a, x.b, name)

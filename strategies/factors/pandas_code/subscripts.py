@@ -1,15 +1,16 @@
 """`x[...]`, `x.loc[...]`, `x.iloc[...]` and properties, read and written."""
 
 import math
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call
-from strategies.factors.pandas_code import ahead, algebra, windows
+from strategies.factors.pandas_code import above, ahead, algebra, loops, windows
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.groups import Grouped
-from strategies.factors.pandas_code.loops import Appended
 from strategies.factors.pandas_code.operands import describe
 from strategies.factors.pandas_code.values import (
+    Appended,
     Bar,
     Columns,
     Ewm,
@@ -33,9 +34,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
-
 PLACES = ("loc", "iloc", "at", "iat")
 
 
@@ -50,9 +48,7 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
         case Located():
             return _located(reader, owner, key)
         case Window() | Items():
-            from strategies.factors.pandas_code import reductions
-
-            return reductions.item(reader, owner, key)
+            return above.reductions.item(reader, owner, key)
         case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
             return owner.replaced(_of_frame(reader, frame, key))
         case Grouped():
@@ -85,9 +81,7 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
                 ahead.refuse("the last bar", "use the column itself")
             raise BadSyntax("the times of bars are not values of a factor")
         case Module(path="numpy.r_"):
-            from strategies.factors.pandas_code import arrays
-
-            return arrays.joined(reader, key if isinstance(key, tuple) else (key,))
+            return above.arrays.joined(reader, key if isinstance(key, tuple) else (key,))
         case Module():
             return owner
     raise BadSyntax(f"{describe(owner)} has no items")
@@ -133,8 +127,6 @@ def _of_series(reader: "Reader", x: Series, key: Value) -> Value:
     if isinstance(key, slice):
         return _sliced(reader, x, key)
     if isinstance(key, Bar):
-        from strategies.factors.pandas_code import loops
-
         return loops.at_bar(reader, x, key)
     if isinstance(key, int):
         return _at(reader, x, key)
@@ -163,13 +155,9 @@ def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
     if lower is None and upper is None and step in (None, 1):
         return x
     if isinstance(lower, Bar) or isinstance(upper, Bar):
-        from strategies.factors.pandas_code import loops
-
         return loops.window(reader, x, key)
     if x.array or reader.elementwise == 0:
-        from strategies.factors.pandas_code import arrays
-
-        return arrays.cut(reader, x, key)
+        return above.arrays.cut(reader, x, key)
     _refuse_slice(key)
 
 
@@ -220,59 +208,27 @@ def _of_python(owner: Value, key: Value) -> Value:
         raise BadSyntax(f"there is no item {key!r:.40} in {describe(owner)}") from None
 
 
+_NONE = object()  # not such a property
+
+
 def property_of(reader: "Reader", owner: Value, name: str) -> Value:
     """`x.name` that is no call; what is not a property is a method still to be called."""
+    found: Value = _NONE
     match owner:
         case Frame():
-            if name in owner.columns:
-                return column(reader, owner, name)
-            if name == "columns":
-                return Columns(owner)
-            if name == "empty":
-                return False
-            if name == "shape":
-                return (Rows(), len(owner.columns))
-            if name in reader.setting.fields and owner.bars:
-                return column(reader, owner, name)
+            found = _of_table(reader, owner, name)
         case Series():
-            if name in ("empty", "hasnans"):
-                return False
-            if name == "name":
-                return owner.name or None
-            if name in ("size", "shape"):
-                return Rows() if name == "size" else (Rows(),)
-            if name == "T":
-                return owner
-            if name == "ndim":
-                return 1
-            if name == "dtype":
-                return owner.kind.value
-        case Record():
-            if name in owner.parts:
-                return owner.parts[name]
-        case Items():
-            if name in ("size", "shape"):
-                return len(owner.items)
+            found = _of_column(owner, name)
         case Window():
-            if name == "size":
-                return windows.counted_of(owner.of, owner.n) if owner.part or not owner.known else owner.n
-            if name == "empty":
-                return (
-                    algebra.compare("eq", windows.counted_of(owner.of, owner.n), algebra.as_series(0))
-                    if owner.part or not owner.known
-                    else False
-                )
-            if name == "shape":
-                return (windows.counted_of(owner.of, owner.n) if owner.part or not owner.known else owner.n,)
-            if name == "T":
-                return owner
-        case Vector():
-            if name in ("size", "shape"):
-                return len(owner.items) if name == "size" else (len(owner.items),)
-            if name in ("T", "values"):
-                return owner
+            found = _of_window(owner, name)
+        case Record():
+            found = owner.parts.get(name, _NONE)
+        case Items() | Vector():
+            found = {"size": len(owner.items), "shape": (len(owner.items),), "T": owner, "values": owner}.get(name, _NONE)
         case Index():
-            return owner if name in ("values", "index") else Method(owner, name)
+            found = owner if name in ("values", "index") else _NONE
+    if found is not _NONE:
+        return found
     if isinstance(owner, Frame | Series | Window | Items | Last | Vector):
         if name in PLACES:
             return Located(owner, name)
@@ -281,3 +237,28 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
         if name == "values":
             return owner.copy(array=True, dropped=False) if isinstance(owner, Series) and not owner.dropped else owner
     return Method(owner, name)
+
+
+def _of_table(reader: "Reader", owner: Frame, name: str) -> Value:
+    if name in owner.columns or (owner.bars and name in reader.setting.fields):
+        return column(reader, owner, name)
+    answers = {"columns": Columns(owner), "empty": False, "shape": (Rows(), len(owner.columns))}
+    return answers.get(name, _NONE)
+
+
+def _of_column(owner: Series, name: str) -> Value:
+    answers = {
+        "empty": False, "hasnans": False, "name": owner.name or None, "size": Rows(), "shape": (Rows(),), "T": owner, "ndim": 1,
+        "dtype": owner.kind.value,
+    }  # fmt: skip
+    return answers.get(name, _NONE)
+
+
+def _of_window(owner: Window, name: str) -> Value:
+    counted = owner.part or not owner.known
+    if name in ("size", "shape", "empty"):
+        count: Value = windows.counted_of(owner.of, owner.n) if counted else owner.n
+        if name == "empty":
+            return algebra.compare("eq", count, algebra.as_series(0)) if counted else False
+        return count if name == "size" else (count,)
+    return owner if name == "T" else _NONE

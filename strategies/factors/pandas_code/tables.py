@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax
-from strategies.factors.pandas_code import ahead, algebra
-from strategies.factors.pandas_code.operands import describe, items
+from strategies.factors.pandas_code import ahead, algebra, arrays, elementwise
+from strategies.factors.pandas_code.context import Reader
+from strategies.factors.pandas_code.operands import compare, describe, items
 from strategies.factors.pandas_code.values import (
     Frame,
     Given,
@@ -23,9 +23,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
-
 Rule = Callable[["Reader", Given], Value]
 
 
@@ -36,8 +33,6 @@ def _series(reader: "Reader", given: Given) -> Value:
     if isinstance(data, Whole):
         data.refuse()
     if isinstance(data, Walk):
-        from strategies.factors.pandas_code import arrays
-
         data = arrays.bar_numbers(reader, data)
     if isinstance(data, dict):
         if index is None and all(is_number(v) for v in data.values()):
@@ -67,11 +62,9 @@ def _series(reader: "Reader", given: Given) -> Value:
 
 def _at_its_bars(reader: "Reader", part: Short) -> Series:
     """A cut column at the bars that it is of, NaN at the others."""
-    from strategies.factors.pandas_code.assignments import first_bars
-
     if part.missing:
         ahead.refuse("a column without its last bars", "use the whole column")
-    done = algebra.choose(first_bars(reader, part.lost), algebra.as_series(math.nan), part.of)
+    done = algebra.choose(reader.first_bars(part.lost), algebra.as_series(math.nan), part.of)
     return done.copy(array=False)
 
 
@@ -147,8 +140,6 @@ def _cut(reader: "Reader", given: Given) -> Value:
 
 
 def _between(reader: "Reader", x: Series, low: float, high: float, right: bool, lowest: bool) -> Series:
-    from strategies.factors.pandas_code.operands import compare
-
     above = compare(reader, "gt" if right and not lowest else "ge", x, low)
     below = compare(reader, "le" if right else "lt", x, high)
     return algebra.logical("and", above, below)
@@ -159,8 +150,6 @@ def _same_time(reader: "Reader", given: Given) -> Value:
 
 
 def _missing(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import elementwise
-
     x = given.need("obj")
     if x is None:
         return True
@@ -168,8 +157,6 @@ def _missing(reader: "Reader", given: Given) -> Value:
 
 
 def _known(reader: "Reader", given: Given) -> Value:
-    from strategies.factors.pandas_code import elementwise
-
     x = given.need("obj")
     if x is None:
         return False

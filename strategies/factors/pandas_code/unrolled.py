@@ -3,15 +3,12 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadSyntax, TooBig
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import algebra
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import Given, Items, Kind, Series, Value, Vector, Window, is_number, whole
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 MOST = 64
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from strategies.errors import BadConstant, BadWindow, LookAhead, WrongArity
+from strategies.errors import BadConstant, BadSyntax, BadWindow, LookAhead, WrongArity
 from strategies.factors.graph import Node
 
 Value = Any  # one of the kinds below, or a Python value: the reader asks with isinstance before it uses one
@@ -323,6 +323,32 @@ class Written(float):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Written, (float(self), self.node)
+
+
+class Appended:
+    """A list that grows by one value a bar: `before` were in it when the loop began."""
+
+    def __init__(self, before: list[Value], node: Node) -> None:
+        self.before, self.node = before, node
+        self.value: Value = None
+
+    def copy(self) -> "Appended":
+        made = Appended(self.before, self.node)
+        made.value = self.value
+        return made
+
+    def last(self, key: Value) -> Series:
+        """made[-1], made[i - 1]: the value of the bar before."""
+        if not self.before or self.value is not None or not (key == -1 or (isinstance(key, Bar) and key.plus == -1)):
+            raise BadSyntax("of the list that a loop makes only the last value is understood")
+        return Series(self.node)
+
+
+class Carried:
+    """A name that the loop changes, before it has done so in this turn: its value of the bar before."""
+
+    def __init__(self, start: Value, node: Node) -> None:
+        self.start, self.node = start, node
 
 
 class Given:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from strategies.errors import BadConstant, BadSyntax, BadWindow, LookAhead
 from strategies.factors.dialects import bars
 from strategies.factors.graph import Node, call, const
-from strategies.factors.pandas_code import algebra
+from strategies.factors.pandas_code import above, algebra
+from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import (
     Ewm,
     Expanding,
@@ -23,9 +23,6 @@ from strategies.factors.pandas_code.values import (
     is_number,
     whole,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from strategies.factors.pandas_code.reader import Reader
 
 SPAN_DIGITS = 12
 
@@ -253,9 +250,7 @@ def rolled(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
         case "count":
             done = counted(x, n, known)
         case "apply" | "agg" | "aggregate" | "pipe":
-            from strategies.factors.pandas_code import reductions
-
-            return reductions.apply(reader, of, name, given)
+            return above.reductions.apply(reader, of, name, given)
         case "first" | "last" | "nunique":
             raise BadSyntax(f"rolling {name} is not understood")
         case "shift" | "diff" | "fillna":

@@ -1,18 +1,13 @@
 """Statements: a function of a frame is walked once, branch by branch as a long frame would take them, loops over constants unrolled."""
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
-from strategies.errors import BadSyntax, FactorError, TooBig, UnknownName, WrongArity
-from strategies.factors.dialects import Setting, resolve
-from strategies.factors.graph import Node, field, nearest
-from strategies.factors.pandas_code import ahead, algebra, forks, loops
-from strategies.factors.pandas_code.loops import Carried
-from strategies.factors.pandas_code.values import Class, Frame, Function, Module, Scope, Series, Value, Walk, Whole, is_number
+from strategies.errors import BadSyntax, TooBig, WrongArity
+from strategies.factors.pandas_code import expressions, forks, loops
+from strategies.factors.pandas_code.context import Leave, Reader, Returned
+from strategies.factors.pandas_code.values import Class, Function, Module, Scope, Series, Value
 
-MOST_STEPS = 20_000
 DEEPEST_CALL = 12
 MODULES = {
     "numpy": "numpy", "pandas": "pandas", "math": "math", "talib": "talib", "pandas_ta": "pandas_ta", "ta": "ta", "scipy": "scipy",
@@ -21,139 +16,39 @@ MODULES = {
     "abc": "typing", "logging": "warnings", "sklearn": "sklearn", "pywt": "pywt", "statsmodels": "statsmodels", "bottleneck": "numpy",
     "enum": "typing", "datetime": "typing", "sys": "sys", "os": "os", "time": "time",
 }  # fmt: skip
-COMMON = {"np": "numpy", "pd": "pandas", "math": "math", "talib": "talib", "ta": "pandas_ta", "pta": "pandas_ta", "stats": "scipy.stats",
-          "numpy": "numpy", "pandas": "pandas", "scipy": "scipy", "warnings": "warnings", "pandas_ta": "pandas_ta"}  # fmt: skip
 
 
-class Returned(NamedTuple):
-    value: Value
+def block(reader: Reader, body: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
+    """Statements one by one, until one returns or leaves."""
+    for place, statement in enumerate(body):
+        reader.step(statement)
+        if reader.elementwise and isinstance(statement, ast.If):
+            test = reader.value(statement.test, scope)
+            if isinstance(test, Series):
+                return forks.fork(reader, test, statement, body[place + 1 :], scope)
+        with reader.placed(statement):
+            rule = _STATEMENTS.get(type(statement))
+            if rule is None:
+                raise BadSyntax(f"{type(statement).__name__.lower()} is not part of a factor")
+            done = rule(reader, statement, scope)
+        if done is not None:
+            return done
+    return None
 
 
-class Leave(NamedTuple):
-    """`break` or `continue`."""
-
-    how: str
-
-
-class Reader:
-    """One reading of one text. `clock`: a field by which to tell bars that are from bars before the beginning."""
-
-    def __init__(self, setting: Setting) -> None:
-        from strategies.factors.pandas_code import expressions
-
-        self.setting = setting
-        self.steps = 0
-        self.depth = 0
-        self.elementwise = 0
-        self.walk: Walk | None = None
-        self.line, self.column = 1, 1
-        self.expressions = expressions
-        known = [f for f in ("close", "open", "high", "low", "volume") if f in setting.fields]
-        self.clock: Node = field(known[0] if known else min(setting.fields, default="close"))
-
-    # -- names and fields
-
-    def bar_column(self, name: str) -> Series:
-        """A field by the name of a column. Raises UnknownName, LookAhead."""
-        for spelling in (name, name.lower(), name.lower().replace(" ", "_")):
-            if spelling in self.setting.fields:
-                return algebra.column(field(spelling))
-            if spelling in ("vwap", "returns"):
-                node = resolve(spelling, self.setting)
-                return Series(node, low=2 if spelling == "vwap" else 0, inf=False)
-        ahead.refuse_name(name)
-        raise UnknownName(
-            f"no configured feed gives the column {name!r}, and the code does not make it", suggestion=nearest(name, self.setting.fields)
-        )
-
-    def look_up(self, name: str, scope: Scope) -> Value:
-        at: Scope | None = scope
-        while at is not None:
-            if name in at.names:
-                found = at.names[name]
-                return Series(found.node) if isinstance(found, Carried) else found
-            if name in at.lazy:
-                at.names[name] = at.lazy.pop(name)()
-                return at.names[name]
-            at = at.outer
-        if name in self.expressions.BUILTINS:
-            return Module(f"builtins.{name}")
-        if name in COMMON:
-            return Module(COMMON[name])
-        if name == "__name__":
-            return "factor"
-        ahead.refuse_name(name)
-        raise UnknownName(f"{name!r} has no meaning here", suggestion="define it in the text, or make it an argument with a default")
-
-    # -- bookkeeping
-
-    def step(self, tree: ast.AST) -> None:
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise TooBig(f"it takes more than {MOST_STEPS} steps to read", suggestion="use fewer loops")
-        self.line, self.column = getattr(tree, "lineno", self.line), getattr(tree, "col_offset", self.column - 1) + 1
-
-    @contextmanager
-    def placed(self, tree: ast.AST) -> Iterator[None]:
-        try:
-            yield
-        except FactorError as refusal:
-            raise refusal.placed(getattr(tree, "lineno", 1), getattr(tree, "col_offset", 0) + 1) from None
-
-    def value(self, tree: ast.expr, scope: Scope) -> Value:
-        return self.expressions.value(self, tree, scope)
-
-    # -- statements
-
-    @contextmanager
-    def element_by_element(self) -> Iterator[None]:
-        """Inside `apply`: a series stands for one of its values, and an `if` over it takes both ways."""
-        self.elementwise += 1
-        try:
-            yield
-        finally:
-            self.elementwise -= 1
-
-    def block(self, body: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
-        for place, statement in enumerate(body):
-            self.step(statement)
-            if self.elementwise and isinstance(statement, ast.If):
-                test = self.value(statement.test, scope)
-                if isinstance(test, Series):
-                    return forks.fork(self, test, statement, body[place + 1 :], scope)
-            with self.placed(statement):
-                rule = _STATEMENTS.get(type(statement))
-                if rule is None:
-                    raise BadSyntax(f"{type(statement).__name__.lower()} is not part of a factor")
-                done = rule(self, statement, scope)
-            if done is not None:
-                return done
-        return None
-
-    def call_function(self, function: Function, args: list[Value], named: Mapping[str, Value]) -> Value:
-        if self.depth >= DEEPEST_CALL:
-            raise TooBig(f"functions call each other more than {DEEPEST_CALL} deep")
-        scope = Scope(bound(self, function, args, named), function.scope)
-        self.depth += 1
-        try:
-            if isinstance(function.body, ast.expr):
-                return self.value(function.body, scope)
-            done = self.block(function.body, scope)
-        finally:
-            self.depth -= 1
-        return done.value if isinstance(done, Returned) else None
-
-    def truth(self, value: Value) -> bool:
-        """A condition of `if`: known beforehand, or refused."""
-        if isinstance(value, Whole):
-            if value.guard:
-                return False
-            value.refuse()
-        if value is None or is_number(value) or isinstance(value, str | tuple | list | dict):
-            return bool(value)
-        if isinstance(value, Series | Frame):
-            raise BadSyntax("the truth of a whole column is not one answer", suggestion="use np.where(condition, a, b)")
-        return True
+def call_function(reader: Reader, function: Function, args: list[Value], named: Mapping[str, Value]) -> Value:
+    """The value of a function of the text. Raises FactorError."""
+    if reader.depth >= DEEPEST_CALL:
+        raise TooBig(f"functions call each other more than {DEEPEST_CALL} deep")
+    scope = Scope(bound(reader, function, args, named), function.scope)
+    reader.depth += 1
+    try:
+        if isinstance(function.body, ast.expr):
+            return reader.value(function.body, scope)
+        done = reader.block(function.body, scope)
+    finally:
+        reader.depth -= 1
+    return done.value if isinstance(done, Returned) else None
 
 
 def bound(reader: Reader, function: Function, args: list[Value], named: Mapping[str, Value]) -> dict[str, Value]:
@@ -209,21 +104,21 @@ def _assign(reader: Reader, tree: ast.Assign, scope: Scope) -> None:
     value = reader.value(tree.value, scope)
     for target in tree.targets:
         with reader.placed(target):
-            reader.expressions.assign(reader, target, value, scope)
+            expressions.assign(reader, target, value, scope)
 
 
 def _annotated(reader: Reader, tree: ast.AnnAssign, scope: Scope) -> None:
     if tree.value is not None:
-        reader.expressions.assign(reader, tree.target, reader.value(tree.value, scope), scope)
+        expressions.assign(reader, tree.target, reader.value(tree.value, scope), scope)
 
 
 def _augmented(reader: Reader, tree: ast.AugAssign, scope: Scope) -> None:
-    loaded = ast.copy_location(_as_load(tree.target), tree.target)
-    value = reader.expressions.binary(reader, tree.op, reader.value(loaded, scope), reader.value(tree.value, scope))
-    reader.expressions.assign(reader, tree.target, value, scope)
+    loaded = ast.copy_location(as_load(tree.target), tree.target)
+    value = expressions.binary(reader, tree.op, reader.value(loaded, scope), reader.value(tree.value, scope))
+    expressions.assign(reader, tree.target, value, scope)
 
 
-def _as_load(target: ast.expr) -> ast.expr:
+def as_load(target: ast.expr) -> ast.expr:
     match target:
         case ast.Name(id=name):
             return ast.Name(name, ast.Load())
@@ -250,10 +145,10 @@ def _for(reader: Reader, tree: ast.For, scope: Scope) -> Returned | Leave | None
         over = reader.value(tree.iter, scope)
         if loops.over_bars(over):
             return loops.run(reader, tree, over, scope)
-        items = reader.expressions.items(over)
+        items = expressions.items(over)
     for item in items:
         reader.step(tree)
-        reader.expressions.assign(reader, tree.target, item, scope)
+        expressions.assign(reader, tree.target, item, scope)
         done = reader.block(tree.body, scope)
         if isinstance(done, Returned):
             return done
