@@ -43,7 +43,7 @@ def language(function: options.F) -> options.F:
 
 def reading(function: options.F) -> options.F:
     """The same, and those of a batch."""
-    says = 'Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}; - reads them from stdin.'
+    says = 'Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}; - is stdin, alpha158 and its like a published set.'
     return language(click.option("--batch", metavar="FILE.jsonl", help=says)(function))
 
 
@@ -133,9 +133,24 @@ def _parse_batch(batch: str, setting: "Setting") -> int:
 
 
 def _opened(batch: str) -> IO[bytes]:
+    """A file, stdin, or one of the published sets by name."""
     if batch == "-":
         return sys.stdin.buffer
-    return Path(batch).open("rb")
+    file = Path(batch)
+    published = _published()
+    if batch in published and not file.exists():
+        return published[batch].open("rb")
+    try:
+        return file.open("rb")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {batch}.  Give one, or a published set: {', '.join(published)}") from None
+
+
+def _published() -> dict[str, Path]:
+    """The sets that come with it, by name."""
+    import strategies
+
+    return {path.stem: path for path in sorted((Path(strategies.__file__).parent / "library").glob("*.jsonl"))}
 
 
 def _say_line(document: "Document") -> None:

@@ -352,3 +352,12 @@ def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing(capsys: Captur
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "bar")
     assert code == 4 and "bar" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bar", "data"]
+
+
+def test_a_published_set_goes_by_its_name(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "factor", "parse", "--batch", "alpha158", "--timeframe", "1d")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(answers), sum(answer["ok"] for answer in answers)) == (0, 158, 158)
+    code, _, err = run(capsys, "factor", "parse", "--batch", "alpha159")
+    assert code == 4
+    assert "alpha101, alpha158, alpha191, alpha360" in err
