@@ -87,7 +87,8 @@ def _total(reader: "Reader", x: Series, of: Grouped) -> Series:
     else:
         assert of.starts is not None
         total = node_of("cumsum", filled)
-        node = node_of("sub", total, _held(node_of("sub", total, filled), of.starts.node))
+        before = node_of("nan_to", _held(node_of("sub", total, filled), of.starts.node), 0)  # the first group begins with the data
+        node = node_of("sub", total, before)
     if not x.known:
         node = node_of("keep", node, node_of("not", node_of("is_nan", x.node)))
     return algebra.result(node, x, low=x.low, known=x.known, kind=Kind.INT if x.kind != Kind.FLOAT else Kind.FLOAT)
