@@ -13,7 +13,7 @@ from typing import NoReturn
 from strategies.errors import BadConstant, BadSyntax, BadWindow, FactorError, LookAhead, TooBig, UnknownName, WrongArity
 from strategies.factors.check import TEXT, Limits, check, distinct
 from strategies.factors.dialects import DIALECTS, LOOKING_AHEAD, SLUICE, WHOLE_SAMPLE, Dialect, Rule, Setting, is_known, is_so, resolve
-from strategies.factors.graph import CONST, Node, call, const, nearest, parameter
+from strategies.factors.graph import CONST, Node, call, const, nearest, number_text, parameter
 from strategies.factors.operators import OPERATORS, Number, Operator, Param
 from strategies.factors.words import MAX_CONSTANT, Line, statements
 
@@ -76,10 +76,11 @@ def _parse(text: str, dialect: Dialect, setting: Setting, limits: Limits, units:
 
 
 def _sayable(node: Node) -> None:
-    """Constants that a table's line or folding has made are such as may be written, so that canonical text is legal text."""
+    """Numbers that a table's line or folding has made are such as may be written, so that canonical text is legal text."""
     for each in distinct([node]):
-        if each.op == CONST and MAX_CONSTANT < abs(each.params[0]) < math.inf:  # infinity is written div_inf(1, 0)
-            raise BadConstant(f"it works out to the constant {each.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
+        for value in each.params:
+            if MAX_CONSTANT < abs(value) < math.inf:  # infinity is written div_inf(1, 0)
+                raise BadConstant(f"it works out to the number {number_text(value)}", suggestion=f"numbers go up to {MAX_CONSTANT:g}")
 
 
 class _Reader(ABC):
