@@ -47,6 +47,8 @@ CALLS = {
     "rfftfreq": "use rolling windows", "Ridge": "fit over a window", "LinearRegression": "fit over a window", "KMeans": "fit over a window",
     "tail": "use the column itself", "last": "use the column itself", "lstsq": "fit over a window", "svd": "fit over a window",
     "eig": "fit over a window", "eigh": "fit over a window", "pinv": "fit over a window", "histogram": "count over a window",
+    "interp": "use ffill()", "cwt": "use rolling windows",
+    "welch": "use rolling windows", "spectrogram": "use rolling windows", "periodogram": "use rolling windows",
     "percentile": "use rolling(n).quantile(q)",
     "nanpercentile": "use rolling(n).quantile(q)", "quantile_transform": "use rolling(n).rank(pct=True)", "cosine": "use rolling windows",
     "resample": "use rolling(n) over as many bars", "transform": "use rolling(n)", "corrcoef": "use rolling(n).corr(y)",

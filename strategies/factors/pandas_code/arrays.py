@@ -222,6 +222,8 @@ def cut(reader: "Reader", x: Series, key: slice) -> Value:
         return Short(x, key.start, -key.stop)
     if (is_number(key.start) and key.start < 0) or isinstance(key.start, Rows):
         ahead.refuse("bars counted from the end", "use rolling(n) on the whole column")
+    if isinstance(key.stop, int) and key.stop > 0:
+        ahead.refuse(f"the first {key.stop} bars, which are not known before", "use rolling(n) or expanding()")
     raise BadSyntax("a part of the bars is not understood", suggestion="work with whole columns: shift, rolling, np.where")
 
 

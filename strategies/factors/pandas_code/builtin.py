@@ -246,14 +246,14 @@ def _map(reader: "Reader", given: Given) -> Value:
 
 def _any(reader: "Reader", given: Given) -> Value:
     over = given.need("iterable")
-    return Whole("any() of a column", "use rolling(n).max()", guard=True) if isinstance(over, Series) else any(
+    return Whole("any() of a column", "use rolling(n).max()", above.methods.guard_of(over, "any")) if isinstance(over, Series) else any(
         reader.truth(v) for v in items(over)
     )  # fmt: skip
 
 
 def _all(reader: "Reader", given: Given) -> Value:
     over = given.need("iterable")
-    return Whole("all() of a column", "use rolling(n).min()", guard=True) if isinstance(over, Series) else all(
+    return Whole("all() of a column", "use rolling(n).min()", above.methods.guard_of(over, "all")) if isinstance(over, Series) else all(
         reader.truth(v) for v in items(over)
     )  # fmt: skip
 

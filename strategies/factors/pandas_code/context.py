@@ -115,9 +115,9 @@ class Reader:
     def truth(self, value: Value) -> bool:
         """A condition of `if`: known beforehand, or refused."""
         if isinstance(value, Whole):
-            if value.guard:
-                return False
-            value.refuse()
+            if value.guard is None:
+                value.refuse()
+            return bool(value.guard)
         if value is None or is_number(value) or isinstance(value, str | tuple | list | dict):
             return bool(value)
         if isinstance(value, Series | Frame):

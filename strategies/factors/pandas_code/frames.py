@@ -48,7 +48,7 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
         given.drop("skipna_", "numeric_only")
         if axis in (1, "columns"):
             return across(frame, name, given)
-        return Whole(f"{name}() of a table", ahead.ROLL.format(name), guard=name in ("any", "all", "sum", "count") and _tests(frame))
+        return Whole(f"{name}() of a table", ahead.ROLL.format(name), _guard(frame, name))
     if name in _BY_COLUMN:
         return _by_column(reader, frame, given, name)
     if name in ("flatten", "ravel", "squeeze", "tolist") and len(frame.columns) == 1:
@@ -65,8 +65,9 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     raise UnknownName(f"a table has no {name!r} here")
 
 
-def _tests(frame: Frame) -> bool:
-    return all(c.kind == Kind.BOOL for c in frame.columns.values())
+def _guard(frame: Frame, name: str) -> Value:
+    guards = [above.methods.guard_of(column, name) for column in frame.columns.values()]
+    return guards[0] if guards and all(g == guards[0] for g in guards) else None
 
 
 def _whole(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:

@@ -35,10 +35,26 @@ def measure(reader: "Reader", x: Window, name: str, given: Given) -> Value:
     rule = _MEASURES.get(name)
     if rule is None:
         raise BadSyntax(f"{name} of a window is not understood")
+    if x.short:
+        return _of_short(reader, x, name, given)
     if x.plain:
         return _full(rule(reader, x, given), x)
     shaped = _shaped(reader, x, name, given)
     return _full(shaped, x) if shaped is not None else unrolled.method(reader, unrolled.items_of(x), name, given)
+
+
+_OF_SHORT = frozenset({"mean", "sum", "median", "max", "min", "std", "var", "quantile", "percentile", "ptp", "prod", "skew", "kurt", "rank"})
+
+
+def _of_short(reader: "Reader", x: Window, name: str, given: Given) -> Value:
+    """Of a window that may not be full: a Series skips what is not known, an array gives NaN with it."""
+    if name not in _OF_SHORT or not x.plain:
+        unrolled.refuse_short()
+    done = _MEASURES[name](reader, x, given)
+    if not x.raw or x.of.known or x.part or not isinstance(done, Series):
+        return done
+    gaps = node_of("roll_sum", node_of("is_nan", x.of.node), x.n, 1)
+    return algebra.result(node_of("keep", done.node, node_of("eq", gaps, 0)), done, x.of, low=done.low, known=False, inf=done.inf)
 
 
 def _full(done: Value, x: Window) -> Value:

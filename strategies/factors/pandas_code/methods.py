@@ -12,6 +12,7 @@ from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
 from strategies.factors.pandas_code.reductions import Product
 from strategies.factors.pandas_code.values import (
+    GAPS,
     Appended,
     Columns,
     Ewm,
@@ -24,6 +25,7 @@ from strategies.factors.pandas_code.values import (
     Last,
     Module,
     Rolling,
+    Rows,
     Series,
     Value,
     Vector,
@@ -42,7 +44,6 @@ WHOLE_SAMPLE = frozenset({
     "tail", "head", "sample", "dot", "searchsorted", "duplicated", "drop_duplicates", "percentile", "average", "corrcoef",
     "polyfit", 
 })  # fmt: skip
-_GUARDS = frozenset({"any", "all", "count", "nunique", "first_valid_index", "last_valid_index"})
 
 
 def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
@@ -62,9 +63,9 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
         case Window() | Items() | Product():
             return reductions.method(reader, of, name, given)
         case Whole():
-            if of.guard and name in ("all", "any", "sum", "item"):
-                return of
-            return Whole(of.what, of.how, of.guard)
+            if of.guard == GAPS and name == "all":
+                return Whole(of.what, of.how, False)
+            return Whole(of.what, of.how, of.guard if name in ("all", "any", "sum", "item", "max") else None)
         case str() | Appended() | list() | dict() | tuple() | Vector() | Columns() | int() | float():
             return python_methods.call(reader, of, given, name)
         case Last() if name in ("astype", "to_numpy", "tolist"):
@@ -89,12 +90,24 @@ def _of_series(reader: "Reader", x: Series, given: Given, name: str) -> Value:
     if name in WHOLE_SAMPLE:
         if name == "rank" and given.named.get("axis") in (1, "columns"):
             raise BadSyntax("a column is not ranked across")
-        guard = name in _GUARDS or (name == "sum" and x.kind == Kind.BOOL and x.node.op in ("is_nan", "not"))
         how = "x.rolling(252).rank(pct=True)" if name == "rank" else ahead.ROLL.format(name)
-        return Whole(f"{name}() of a column", f"use {how}" if name == "rank" else how, guard)
+        return Whole(f"{name}() of a column", f"use {how}" if name == "rank" else how, guard_of(x, name))
     if name in ahead.CALLS:
         ahead.refuse(name, ahead.CALLS[name])
     raise UnknownName(f"a column has no {name!r} here", suggestion=nearest(name, SERIES))
+
+
+def guard_of(x: Series, name: str) -> Value:
+    """How a measure of the whole column stands for a long table: only whether values are missing, and how many are there, may be asked."""
+    if name in ("count", "nunique"):
+        return Rows()
+    if x.kind != Kind.BOOL or name not in ("any", "all", "sum"):
+        return None
+    if x.node.op == "is_nan":
+        return False if name == "all" else GAPS
+    if x.node.op == "not" and x.node.args[0].op == "is_nan":
+        return Rows() if name == "sum" else True
+    return None
 
 
 # -- looking back

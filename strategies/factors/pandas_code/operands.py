@@ -10,6 +10,7 @@ from strategies.errors import BadSyntax, LookAhead, TooBig
 from strategies.factors.pandas_code import above, ahead, algebra, numbers
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.values import (
+    GAPS,
     Bar,
     Columns,
     Frame,
@@ -231,9 +232,12 @@ def compared(reader: "Reader", op: ast.cmpop, a: Value, b: Value) -> Value:
 def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     for side in (a, b):
         if isinstance(side, Whole):
-            if side.guard:
-                return Whole(side.what, side.how, guard=True)
-            side.refuse()
+            if side.guard is None:
+                side.refuse()
+            other = b if side is a else a
+            if side.guard == GAPS and is_number(other):
+                return Whole(side.what, side.how, GAPS if name in ("gt", "ge", "ne") else True)
+            return compare(reader, name, *(s.guard if isinstance(s, Whole) else s for s in (a, b)))
     if isinstance(a, Window | Items) or isinstance(b, Window | Items):
         return above.reductions.compare(reader, name, a, b)
     if isinstance(a, Frame) or isinstance(b, Frame):

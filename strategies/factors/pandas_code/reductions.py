@@ -45,7 +45,7 @@ def apply(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
     assert isinstance(x, Series)
     if isinstance(function, Module) and function.path in _BY_NAME and of.known == of.n:
         return windows.rolled(reader, of, _BY_NAME[function.path], Given("apply", [], {}))
-    window = Window(x, of.n, of.known, raw)
+    window = Window(x, of.n, of.known, raw, short=of.known < of.n)
     with reader.element_by_element():
         done = above.expressions.call(reader, function, [window, *more], named)
     if isinstance(done, Method):
@@ -177,6 +177,8 @@ class Product:
 
 
 def _with_vector(reader: "Reader", name: str, x: Window, v: Vector, left: bool) -> Value:
+    if x.short:
+        unrolled.refuse_short()
     if len(v.items) != x.n:
         raise BadSyntax(f"a window of {x.n} values does not go with {len(v.items)} weights")
     if name == "mul" or (name == "div" and left):
@@ -189,6 +191,8 @@ def _with_vector(reader: "Reader", name: str, x: Window, v: Vector, left: bool) 
 
 def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
     for window, other, flip in ((a, b, False), (b, a, True)):
+        if isinstance(window, Window) and window.short and not window.of.known:
+            unrolled.refuse_short()
         if isinstance(window, Window) and window.plain and is_number(other):
             one = algebra.as_series(other)
             done = algebra.compare(name, one, window.of) if flip else algebra.compare(name, window.of, one)
@@ -292,6 +296,8 @@ def item(reader: "Reader", x: Value, key: Value) -> Value:
         return _part(x, key)
     if isinstance(key, Items):
         raise BadSyntax(_NO_LENGTH, suggestion="np.where(condition, x, 0).sum()")
+    if x.short and key != -1:
+        unrolled.refuse_short()
     if isinstance(key, int) and not isinstance(key, bool) and -x.n <= key < x.n:
         return unrolled.at(x, key % x.n)
     if isinstance(key, slice) and all(v is None or isinstance(v, int) for v in (key.start, key.stop, key.step)):

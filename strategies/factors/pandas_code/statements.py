@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from strategies.errors import BadSyntax, TooBig, WrongArity
 from strategies.factors.pandas_code import expressions, forks, loops
 from strategies.factors.pandas_code.context import Leave, Reader, Returned
-from strategies.factors.pandas_code.values import Class, Function, Module, Scope, Series, Value
+from strategies.factors.pandas_code.values import GAPS, Class, Function, Module, Scope, Series, Value, Whole
 
 DEEPEST_CALL = 12
 MODULES = {
@@ -136,7 +136,10 @@ def _expression(reader: Reader, tree: ast.Expr, scope: Scope) -> None:
 
 def _if(reader: Reader, tree: ast.If, scope: Scope) -> Returned | Leave | None:
     with reader.placed(tree.test):
-        taken = reader.truth(reader.value(tree.test, scope))
+        test = reader.value(tree.test, scope)
+        taken = reader.truth(test)
+        if isinstance(test, Whole) and test.guard == GAPS:  # filling gaps does nothing where there are none; leaving is for bad data
+            taken = not any(isinstance(node, ast.Return | ast.Raise) for part in tree.body for node in ast.walk(part))
     return reader.block(tree.body if taken else tree.orelse, scope)
 
 

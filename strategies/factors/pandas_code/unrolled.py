@@ -15,6 +15,8 @@ MOST = 64
 
 def items_of(x: Window) -> Items:
     """Each value of the window as a series."""
+    if x.short:
+        refuse_short()
     if x.n > MOST:
         raise TooBig(f"this would take {x.n} values one by one, at most {MOST}", suggestion="use a shorter window")
     made = []
@@ -22,6 +24,12 @@ def items_of(x: Window) -> Items:
         item = at(x, i)
         made.append(item)
     return Items(made, x.raw)
+
+
+def refuse_short() -> NoReturn:
+    raise BadSyntax(
+        "with min_periods below the window the function is given fewer values at first", suggestion="leave min_periods out of rolling(...)"
+    )
 
 
 def at(x: Window, i: int) -> Series:

@@ -112,6 +112,7 @@ class Window:
     raw    a numpy array rather than a pandas Series; known: how many values must be known (all of them, but for min_periods)
     loose  a part of a column in a loop: as many bars as it says, of which pandas skips the unknown
     part   only the values that are known: those that a condition chose, x[x > 0], so that it has no fixed length
+    short  it may hold fewer than n values, as at the beginning where min_periods is below the window
     """
 
     of: Series
@@ -125,6 +126,7 @@ class Window:
     weights: tuple[float, ...] | None = None
     part: bool = False
     loose: bool = False
+    short: bool = False
 
     def copy(self, **changes: Any) -> "Window":
         parts = {name: getattr(self, name) for name in self.__slots__}
@@ -280,13 +282,19 @@ class Class:
     scope: "Scope"
 
 
+GAPS = "gaps"
+
+
 @dataclass(slots=True)
 class Whole:
-    """Something about the whole sample, bars to come included: it may guard, but never be a value. `how`: what to write instead."""
+    """Something about the whole sample, bars to come included: it may guard, but never be a value. `how`: what to write instead.
+
+    guard  how it stands for a long table: True or False, Rows for many, GAPS for whether values are missing; None: it may not guard
+    """
 
     what: str
     how: str
-    guard: bool = False
+    guard: Value = None
 
     def refuse(self) -> NoReturn:
         raise LookAhead(f"{self.what} takes in the whole sample, bars to come included", suggestion=self.how)
