@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import combinations, islice, pairwise, permutations, product
+from typing import Any
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.pandas_code import above, ahead, algebra, arrays, elementwise, loops, reductions, windows
@@ -18,6 +20,7 @@ from strategies.factors.pandas_code.values import (
     Items,
     Module,
     Partial,
+    Record,
     Rows,
     Series,
     Short,
@@ -99,7 +102,7 @@ def _len(reader: "Reader", given: Given) -> Value:
         case Frame() | Series() | Index():
             return Rows()
         case Window():
-            return windows.counted(over.of, over.n, 0) if over.part else over.n
+            return windows.length(over)
         case Items():
             return len(over.items)
         case Columns():
@@ -310,9 +313,42 @@ def _pow(reader: "Reader", given: Given) -> Value:
 BUILTINS: Mapping[str, Rule] = {
     "abs": _abs, "min": _extreme(False), "max": _extreme(True), "sum": _sum, "len": _len, "range": _range, "float": _float, "int": _int,
     "bool": _bool, "round": _round, "list": _list, "tuple": _tuple, "set": _list, "dict": _dict, "enumerate": _enumerate, "zip": _zip,
-    "reversed": _reversed, "sorted": _sorted, "map": _map, "any": _any, "all": _all, "isinstance": _isinstance, "getattr": _getattr,
+    "reversed": _reversed, "sorted": _sorted, "map": _map, "filter": _filter, "record": _record, "any": _any, "all": _all, "isinstance": _isinstance, "getattr": _getattr,
     "hasattr": _hasattr, "str": _str, "callable": _callable, "pow": _pow,
 }  # fmt: skip
+
+
+def _filter(reader: "Reader", given: Given) -> Value:
+    function, values = given.need("function"), items(given.need("iterable"))
+    return [v for v in values if reader.truth(v if function is None else above.expressions.call(reader, function, [v], {}))]
+
+
+def _record(reader: "Reader", given: Given) -> Value:
+    """An object of a namedtuple: names, then values."""
+    names = given.need("names")
+    return Record({**dict(zip(names, given.args, strict=False)), **given.named})
+
+
+def named_tuple(reader: "Reader", given: Given) -> Value:
+    """collections.namedtuple: what makes its objects."""
+    given.need("typename")
+    names = given.need("field_names")
+    listed = names.replace(",", " ").split() if isinstance(names, str) else [str(n) for n in items(names)]
+    return Partial(Module("builtins.record"), (listed,), {})
+
+
+def _chosen(pick: Callable[..., Any]) -> Rule:
+    def rule(reader: "Reader", given: Given) -> Value:
+        made = [tuple(group) for group in islice(pick(*(a if isinstance(a, int) else items(a) for a in given.args)), MOST + 1)]
+        if len(made) > MOST:
+            raise TooBig(f"more than {MOST} groups")
+        return made
+
+    return rule
+
+
+def _chain(reader: "Reader", given: Given) -> Value:
+    return [item for part in given.args for item in items(part)]
 
 
 def _partial(reader: "Reader", given: Given) -> Value:
@@ -332,5 +368,9 @@ def _decorated(reader: "Reader", given: Given) -> Value:
     return given.args[0] if given.args else None
 
 
+ITERTOOLS: Mapping[str, Rule] = {
+    "combinations": _chosen(combinations), "permutations": _chosen(permutations), "product": _chosen(product), "chain": _chain,
+    "pairwise": _chosen(pairwise),
+}  # fmt: skip
 FUNCTOOLS: Mapping[str, Rule] = {"partial": _partial, "reduce": _reduce}
 NUMBA: Mapping[str, Rule] = {"njit": _decorated, "jit": _decorated}

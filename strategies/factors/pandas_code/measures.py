@@ -43,7 +43,9 @@ def measure(reader: "Reader", x: Window, name: str, given: Given) -> Value:
     return _full(shaped, x) if shaped is not None else unrolled.method(reader, unrolled.items_of(x), name, given)
 
 
-_OF_SHORT = frozenset({"mean", "sum", "median", "max", "min", "std", "var", "quantile", "percentile", "ptp", "prod", "skew", "kurt", "rank"})
+_OF_SHORT = frozenset(
+    {"mean", "sum", "median", "max", "min", "std", "var", "quantile", "percentile", "ptp", "prod", "skew", "kurt", "rank"}
+)
 
 
 def _of_short(reader: "Reader", x: Window, name: str, given: Given) -> Value:

@@ -11,7 +11,20 @@ from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.elementwise import EACH, only_where, over
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import across, compare, describe, items, operate
-from strategies.factors.pandas_code.values import Frame, Function, Given, Items, Module, Series, Value, Vector, Whole, Window, is_number
+from strategies.factors.pandas_code.values import (
+    Frame,
+    Function,
+    Given,
+    Items,
+    Module,
+    Record,
+    Series,
+    Value,
+    Vector,
+    Whole,
+    Window,
+    is_number,
+)  # fmt: skip
 
 Rule = Callable[["Reader", Given], Value]
 CONSTANTS: Mapping[str, float | None] = {
@@ -26,6 +39,10 @@ _SILENT = ("warnings", "typing", "numpy.errstate", "numpy.seterr", "pandas.set_o
 
 def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]) -> Value:
     """`np.log(x)` and the like. Raises UnknownName, LookAhead and what the function's own rule raises."""
+    if path.endswith(".namedtuple"):
+        return builtin.named_tuple(reader, Given("namedtuple", args, {}))
+    if path.endswith(".SimpleNamespace"):
+        return Record(named)
     if path.startswith(_SILENT):
         return Module(path)
     first, _, rest = path.partition(".")
@@ -300,5 +317,5 @@ _MATH = {k: v for k, v in EACH.items()} | {"pow": _power, "fabs": EACH["abs"], "
 TABLES: Mapping[str, Mapping[str, Rule]] = {
     "numpy": {**EACH, **_TWO, **arrays.NUMPY, **fits.NUMPY}, "math": _MATH, "pandas": tables.PANDAS,
     "builtins": builtin.BUILTINS,
-    "functools": builtin.FUNCTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
+    "functools": builtin.FUNCTOOLS, "itertools": builtin.ITERTOOLS, "operator": {}, "statistics": {}, "numba": builtin.NUMBA,
 }  # fmt: skip

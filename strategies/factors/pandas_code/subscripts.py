@@ -257,7 +257,7 @@ def _of_column(owner: Series, name: str) -> Value:
 def _of_window(owner: Window, name: str) -> Value:
     counted = owner.part or not owner.known
     if name in ("size", "shape", "empty"):
-        count: Value = windows.counted_of(owner.of, owner.n) if counted else owner.n
+        count = windows.length(owner)
         if name == "empty":
             return algebra.compare("eq", count, algebra.as_series(0)) if counted else False
         return count if name == "size" else (count,)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import NoReturn
 
 from strategies.errors import BadSyntax, TooBig
 from strategies.factors.graph import call as node_of

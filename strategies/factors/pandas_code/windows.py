@@ -20,6 +20,7 @@ from strategies.factors.pandas_code.values import (
     Series,
     Value,
     Whole,
+    Window,
     is_number,
     whole,
 )  # fmt: skip
@@ -206,6 +207,16 @@ def counted(x: Series, n: int, known: int) -> Series:
     ones = call("not", here.node) if not x.known else call("add", call("mul", x.node, 0), 1)
     node = call("ts_sum", ones, n) if known >= n else call("roll_sum", ones, n, max(known, 1))
     return algebra.result(node, x, low=1, known=False, inf=False)
+
+
+def length(x: Window) -> Value:
+    """len(x): known beforehand, but for a part that a condition chose and for windows that are short at first."""
+    if x.part:
+        return counted(x.of, x.n, 0)
+    if x.short:
+        there = call("where", call("is_nan", x.of.node), const(1), const(1))
+        return algebra.result(call("roll_sum", there, x.n, 1), x.of, low=2, known=True, inf=False)
+    return x.n if x.known else counted_of(x.of, x.n)
 
 
 def counted_of(x: Series, n: int) -> Series:
