@@ -310,14 +310,6 @@ def _pow(reader: "Reader", given: Given) -> Value:
     return operate(reader, "pow", given.need("base"), given.need("exp"))
 
 
-BUILTINS: Mapping[str, Rule] = {
-    "abs": _abs, "min": _extreme(False), "max": _extreme(True), "sum": _sum, "len": _len, "range": _range, "float": _float, "int": _int,
-    "bool": _bool, "round": _round, "list": _list, "tuple": _tuple, "set": _list, "dict": _dict, "enumerate": _enumerate, "zip": _zip,
-    "reversed": _reversed, "sorted": _sorted, "map": _map, "filter": _filter, "record": _record, "any": _any, "all": _all, "isinstance": _isinstance, "getattr": _getattr,
-    "hasattr": _hasattr, "str": _str, "callable": _callable, "pow": _pow,
-}  # fmt: skip
-
-
 def _filter(reader: "Reader", given: Given) -> Value:
     function, values = given.need("function"), items(given.need("iterable"))
     return [v for v in values if reader.truth(v if function is None else above.expressions.call(reader, function, [v], {}))]
@@ -349,6 +341,15 @@ def _chosen(pick: Callable[..., Any]) -> Rule:
 
 def _chain(reader: "Reader", given: Given) -> Value:
     return [item for part in given.args for item in items(part)]
+
+
+BUILTINS: Mapping[str, Rule] = {
+    "abs": _abs, "min": _extreme(False), "max": _extreme(True), "sum": _sum, "len": _len, "range": _range, "float": _float, "int": _int,
+    "bool": _bool, "round": _round, "list": _list, "tuple": _tuple, "set": _list, "dict": _dict, "enumerate": _enumerate, "zip": _zip,
+    "reversed": _reversed, "sorted": _sorted, "map": _map, "filter": _filter, "record": _record, "any": _any, "all": _all,
+    "isinstance": _isinstance, "getattr": _getattr,
+    "hasattr": _hasattr, "str": _str, "callable": _callable, "pow": _pow,
+}  # fmt: skip
 
 
 def _partial(reader: "Reader", given: Given) -> Value:

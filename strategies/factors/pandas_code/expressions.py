@@ -9,7 +9,6 @@ from strategies.factors.pandas_code import algebra, assignments, classes, indica
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import binary, compared, items, joined, unary
 from strategies.factors.pandas_code.values import (
-    Bar,
     Class,
     Frame,
     Function,
@@ -24,7 +23,6 @@ from strategies.factors.pandas_code.values import (
     Short,
     Value,
     Vector,
-    Walk,
     Whole,
     is_number,
 )  # fmt: skip
@@ -222,7 +220,7 @@ def _comprehension(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast
 
 def _for_each_bar(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast.SetComp, over: Value, scope: Scope) -> Value:
     """[f(x) for x in column]."""
-    walk = over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar())
+    walk = loops.walking(over)
     inner = Scope({}, scope)
     before, reader.walk = reader.walk, walk
     try:

@@ -47,14 +47,21 @@ def walk_over(parts: list[Value]) -> Walk:
 
 
 def over_bars(over: Value) -> bool:
-    return isinstance(over, Walk | Series | Index)
+    return isinstance(over, Walk | Series | Index) or (isinstance(over, Short) and not over.missing)
+
+
+def walking(over: Value) -> Walk:
+    """What a loop over a column, a part of it, or the index walks."""
+    if isinstance(over, Short):
+        return Walk(over.lost, over.of.copy())
+    return over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar(0, 0))
 
 
 def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned | Leave | None":
     """One turn, for every bar at once."""
     if reader.walk is not None:
         raise BadSyntax("a loop over the bars inside another one")
-    walk = over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar(0, 0))
+    walk = walking(over)
     names, lists, arrays = _changed(tree)
     kept: dict[str, Value] = {}
     for name in lists:

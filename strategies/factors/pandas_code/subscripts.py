@@ -1,6 +1,7 @@
 """`x[...]`, `x.loc[...]`, `x.iloc[...]` and properties, read and written."""
 
 import math
+from dataclasses import replace
 from typing import NoReturn
 
 from strategies.errors import BadSyntax, UnknownName
@@ -50,7 +51,7 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
         case Window() | Items():
             return above.reductions.item(reader, owner, key)
         case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
-            return owner.replaced(_of_frame(reader, frame, key))
+            return replace(owner, over=_of_frame(reader, frame, key))
         case Grouped():
             return Grouped(get(reader, owner.of, key), owner.starts, owner.bars)
         case Appended():

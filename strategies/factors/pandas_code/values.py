@@ -80,17 +80,11 @@ class Rolling:
     n: int
     known: int
 
-    def replaced(self, over: "Series | Frame") -> "Rolling":
-        return Rolling(over, self.n, self.known)
-
 
 @dataclass(slots=True)
 class Expanding:
     over: Series | Frame
     known: int
-
-    def replaced(self, over: "Series | Frame") -> "Expanding":
-        return Expanding(over, self.known)
 
 
 @dataclass(slots=True)
@@ -100,9 +94,6 @@ class Ewm:
     adjust: bool
     known: int
     ignore_na: bool
-
-    def replaced(self, over: "Series | Frame") -> "Ewm":
-        return Ewm(over, self.span, self.adjust, self.known, self.ignore_na)
 
 
 @dataclass(slots=True)

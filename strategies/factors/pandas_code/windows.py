@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from strategies.errors import BadConstant, BadSyntax, BadWindow, LookAhead
 from strategies.factors.dialects import bars
@@ -282,7 +283,8 @@ def _by_column(reader: "Reader", of: Value, name: str, given: Given, one: Callab
     if of.over.bars and len(of.over.columns) > 12:
         raise BadSyntax("name the columns", suggestion="df[['high', 'low']].rolling(20)")
     return Frame({
-        key: one(reader, of.replaced(column), name, Given(given.name, given.args, given.named)) for key, column in of.over.columns.items()
+        key: one(reader, replace(of, over=column), name, Given(given.name, given.args, given.named)) for key,
+        column in of.over.columns.items()
     })  # fmt: skip
 
 
