@@ -6,6 +6,7 @@ versions of Python, numba and LLVM. A file is written whole or not at all and ca
 right is compiled again.
 """
 
+import gc
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -45,13 +46,25 @@ def addresses(names: Sequence[str]) -> list[int]:
     return [_addresses[name] for name in names]
 
 
+def keep(name: str) -> None:
+    """Compile it where it is not kept yet."""
+    if _kept(name) is None:
+        _compiled(name)
+
+
 def _compiled(name: str) -> Code:
     """Compile and keep. Where nothing can be written, each process compiles for itself."""
     for tell in compiling:
         tell(name)
     from strategies.factors.kernels.jit import machine_code  # imports numba
 
-    code = Code(*machine_code(name))
+    collects = gc.isenabled()
+    gc.disable()  # a compiler makes many objects and few rings
+    try:
+        code = Code(*machine_code(name))
+    finally:
+        if collects:
+            gc.enable()
     body = code.symbol.encode() + b"\n" + code.body
     for folder in _folders():
         try:
