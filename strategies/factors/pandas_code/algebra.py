@@ -8,7 +8,7 @@ import math
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import CONST, FIELD, Node, call, const
-from strategies.factors.pandas_code.numbers import number_node
+from strategies.factors.pandas_code.numbers import label, number_node
 from strategies.factors.pandas_code.values import Kind, Series
 
 DEEPEST = 120  # levels of a graph while it is built; what the limits allow in the end is less
@@ -34,6 +34,11 @@ def as_series(value: "Series | float | bool") -> Series:
         raise BadConstant("infinity is not a value here")
     kind = Kind.INT if isinstance(value, int) else Kind.FLOAT
     return Series(number_node(value), kind, low=2 if value > 0 else int(value == 0), known=value == value)
+
+
+def labelled(text: str) -> Series:
+    """A text as the same label at every bar."""
+    return Series(const(label(text)), Kind.TEXT, low=2, known=True)
 
 
 def constant(s: Series) -> bool:
@@ -67,6 +72,8 @@ def finite(s: Series) -> Series:
 
 
 def arithmetic(op: str, a: Series, b: Series) -> Series:
+    if Kind.TEXT in (a.kind, b.kind):
+        raise BadSyntax("labels are compared, not computed with")
     if a.kind == b.kind == Kind.BOOL:
         return _of_booleans(op, a, b)
     whole = {a.kind, b.kind} <= {Kind.INT, Kind.BIT, Kind.BOOL} and op in ("add", "sub", "mul")
@@ -232,7 +239,15 @@ def choose(condition: Series, yes: Series, no: Series) -> Series:
     """np.where."""
     condition = truth(condition)
     kinds = {yes.kind, no.kind}
-    kind = kinds.pop() if len(kinds) == 1 else (Kind.INT if kinds <= {Kind.INT, Kind.BIT, Kind.BOOL} else Kind.FLOAT)
+    if Kind.TEXT in kinds and not all(s.kind == Kind.TEXT or _nothing(s) for s in (yes, no)):
+        raise BadSyntax("labels and numbers do not stand in one column")
+    kind = (
+        Kind.TEXT
+        if Kind.TEXT in kinds
+        else kinds.pop()
+        if len(kinds) == 1
+        else (Kind.INT if kinds <= {Kind.INT, Kind.BIT, Kind.BOOL} else Kind.FLOAT)
+    )
     if kind == Kind.INT and all(constant(s) and s.node.op == CONST and s.node.params[0] in (0, 1) for s in (yes, no)):
         kind = Kind.BIT
     inf = yes.inf or no.inf
@@ -241,10 +256,18 @@ def choose(condition: Series, yes: Series, no: Series) -> Series:
         return (yes if condition.node.params[0] else no).copy(kind=kind)
     if _nothing(no):
         node = call("keep", yes.node, condition.node)
-        return result(node, condition, yes, kind=Kind.OBJECT if kind == Kind.BOOL else Kind.FLOAT, low=yes.low, known=False, inf=inf)
+        return result(
+            node,
+            condition,
+            yes,
+            kind=Kind.OBJECT if kind == Kind.BOOL else kind if kind == Kind.TEXT else Kind.FLOAT,
+            low=yes.low,
+            known=False,
+            inf=inf,
+        )
     if _nothing(yes):
         node = call("keep", no.node, call("not", condition.node))
-        return result(node, condition, no, kind=Kind.FLOAT, low=no.low, known=False, inf=inf)
+        return result(node, condition, no, kind=kind if kind == Kind.TEXT else Kind.FLOAT, low=no.low, known=False, inf=inf)
     node = yes.node if yes.node is no.node else call("where", condition.node, yes.node, no.node)
     low = low or _side(condition.node, yes, no)
     return result(node, condition, yes, no, kind=kind, low=low, known=known, inf=inf).copy(full=yes.full and no.full)
@@ -275,6 +298,20 @@ def filled(a: Series, value: Series) -> Series:
     if _nothing(value):
         return a
     return result(call("where", call("is_nan", a.node), value.node, a.node), a, value, kind=kind, low=low, known=known)
+
+
+_TESTS = frozenset({"gt", "ge", "eq", "ne", "and", "or", "not", "is_nan", "sign"})
+_CHOICES = frozenset({"where", "keep", "nan_to", "delay", "neg", "abs"})
+
+
+def counts(node: Node) -> bool:
+    """Its values are whole numbers of the size of one: conditions, signs and what is chosen between them."""
+    if node.op == CONST:
+        return node.params[0] in (-1, 0, 1)
+    if node.op in _CHOICES:
+        chosen = {"where": node.args[1:], "nan_to": node.args}.get(node.op, node.args[:1])
+        return all(counts(a) for a in chosen)
+    return node.op in _TESTS
 
 
 def _nothing(s: Series) -> bool:

@@ -18,6 +18,8 @@ def put_column(frame: Frame, name: str, new: Value) -> None:
     if new is None:
         new = math.nan
     if not isinstance(new, Series) and not is_number(new):
+        if isinstance(new, str):
+            frame.columns[name] = algebra.labelled(new).copy(name=name)
         if isinstance(new, Index | str):
             return
         raise BadSyntax(f"{describe(new)} is not a column")
@@ -63,6 +65,8 @@ def _masked(old: Series, condition: Series, new: Value) -> Series:
         new = math.nan
     if isinstance(new, Whole):
         new.refuse()
+    if isinstance(new, str):
+        new = algebra.labelled(new)
     if not isinstance(new, Series) and not is_number(new):
         raise BadSyntax(f"{describe(new)} is not a value of a column")
     return algebra.choose(condition, algebra.as_series(new), old).copy(array=old.array, name=old.name)

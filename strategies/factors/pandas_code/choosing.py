@@ -139,7 +139,7 @@ def mapped(reader: "Reader", x: Series, given: Given) -> Series:
     if isinstance(by, dict):
         done = algebra.as_series(math.nan)
         for old, new in by.items():
-            if not is_number(old) or not is_number(new):
+            if not (is_number(old) or (isinstance(old, str) and x.kind == Kind.TEXT)) or not is_number(new):
                 raise BadSyntax("values are mapped from numbers to numbers")
             done = algebra.choose(compare(reader, "eq", x, old), algebra.as_series(new), done)
         return done.copy(kind=Kind.FLOAT)

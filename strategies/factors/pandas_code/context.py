@@ -36,6 +36,7 @@ class Reader:
         self.depth = 0
         self.elementwise = 0
         self.walk: Walk | None = None
+        self.sliced = False  # a part of a window was taken, so that a value may be there before the window is full
         self.line, self.column = 1, 1
         known = [f for f in ("close", "open", "high", "low", "volume") if f in setting.fields]
         self.clock: Node = field(known[0] if known else min(setting.fields, default="close"))

@@ -27,6 +27,7 @@ from strategies.factors.pandas_code.values import (
     Function,
     Given,
     Instance,
+    Kind,
     Method,
     Scope,
     Series,
@@ -228,6 +229,8 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
         raise UnknownName(f"there is no column {value.name!r}", suggestion=nearest(value.name, [*frame.columns, *reader.setting.fields]))
     if not isinstance(value, Series):
         raise BadSyntax("the function gives back no column", suggestion="return a Series as long as the DataFrame")
+    if value.kind == Kind.TEXT:
+        raise BadSyntax("a factor's values are numbers, not text", suggestion="np.where(condition, 1, -1)")
     done = algebra.finite(value).node
     if not done.inputs():
         raise BadConstant(f"it is the constant {done.text} and reads no field")

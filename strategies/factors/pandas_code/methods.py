@@ -177,7 +177,8 @@ def running(op: str) -> Rule:
         node = node_of(op, algebra.standing(x, reader.clock).node)
         if x.array and not x.known:  # numpy's sums stay NaN after the first one
             node = node_of("keep", node, node_of("eq", node_of("cumsum", node_of("is_nan", x.node)), 0))
-        return algebra.result(node, x, low=x.low, known=x.known, kind=Kind.INT if x.kind in (Kind.INT, Kind.BIT, Kind.BOOL) else Kind.FLOAT)
+        kind = Kind.INT if x.kind in (Kind.INT, Kind.BIT, Kind.BOOL) else Kind.FLOAT
+        return algebra.result(node, x, low=x.low, known=x.known, kind=kind, inf=x.inf or op == "cumprod")
 
     return rule
 

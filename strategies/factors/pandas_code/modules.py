@@ -167,6 +167,8 @@ def _column(value: Value) -> Series:
         return algebra.as_series(value)
     if isinstance(value, Whole):
         value.refuse()
+    if isinstance(value, str):
+        return algebra.labelled(value)
     if value is None:
         return algebra.as_series(math.nan)
     raise BadSyntax(f"{describe(value)} is not a column")
@@ -210,8 +212,6 @@ def _chosen(condition: Value, yes: Value, no: Value) -> Series:
     for side in (yes, no):
         if is_number(side) and math.isinf(side):
             raise BadConstant("infinity is not a value here")
-        if isinstance(side, str):
-            raise BadSyntax("a factor's values are numbers, not text")
         sides.append(_column(side))
     done = algebra.choose(_column(condition), *sides)
     return done.copy(array=True)

@@ -1,6 +1,7 @@
 """Constants of the text: folded here, in float64, and written so that canonical text stays legal text of at most 12 digits a number."""
 
 import math
+import zlib
 from collections.abc import Callable
 
 from strategies.errors import BadConstant
@@ -49,6 +50,11 @@ def written(value: float, op: str, *args: float) -> float:
         return Written(value, call(op, *(number_node(a) for a in args)))
     except BadConstant:
         return value
+
+
+def label(text: str) -> int:
+    """The number that stands for a text as a label."""
+    return zlib.crc32(text.encode()) % 999_999_937 + 1
 
 
 def _written(op: str, value: float, a: float, b: float) -> float:

@@ -16,6 +16,7 @@ from strategies.factors.pandas_code.values import (
     Frame,
     Index,
     Items,
+    Kind,
     Record,
     Rows,
     Series,
@@ -246,6 +247,8 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         for x, y, direction in ((a, b, name), (b, a, _FLIPPED[name])):
             if isinstance(x, Series) and is_number(y) and math.isinf(y):
                 return algebra.compare_infinite(direction, x, y > 0)
+            if isinstance(x, Series) and isinstance(y, str) and x.kind == Kind.TEXT and name in ("eq", "ne"):
+                return algebra.compare(name, x, algebra.labelled(y))
             if isinstance(x, Series) and (y is None or isinstance(y, str)):
                 raise BadSyntax(f"a column is not compared with {describe(y)}")
         return algebra.compare(name, _series(a), _series(b))

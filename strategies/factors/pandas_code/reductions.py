@@ -46,6 +46,7 @@ def apply(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
     if isinstance(function, Module) and function.path in _BY_NAME and of.known == of.n:
         return windows.rolled(reader, of, _BY_NAME[function.path], Given("apply", [], {}))
     window = Window(x, of.n, of.known, raw, short=of.known < of.n)
+    reader.sliced = False
     with reader.element_by_element():
         done = above.expressions.call(reader, function, [window, *more], named)
     if isinstance(done, Method):
@@ -56,7 +57,8 @@ def apply(reader: "Reader", of: Rolling, name: str, given: Given) -> Value:
         done = math.nan
     if not isinstance(done, Series) and not is_number(done):
         raise BadSyntax(f"the function must give a number, not {describe(done)}")
-    return _gated(algebra.as_series(done), of)
+    made = algebra.as_series(done)
+    return _gated(made.copy(full=False) if reader.sliced else made, of)
 
 
 _BY_NAME = {"builtins.sum": "sum", "builtins.max": "max", "builtins.min": "min"}
@@ -308,6 +310,7 @@ def item(reader: "Reader", x: Value, key: Value) -> Value:
         if step == 1 and x.weights is None:
             back = x.n - 1 - places[-1]
             of = x.of if not back else algebra.result(node_of("delay", x.of.node, back), x.of, kind=x.of.kind, low=x.of.low, known=False)
+            reader.sliced = True
             return x.copy(of=of, n=len(places), known=len(places))
         return Items([unrolled.at(x, i) for i in places], x.raw)
     raise BadSyntax("this is no place in the window", suggestion="x[-1] is the newest value, x[0] the oldest")

@@ -17,7 +17,8 @@ Value = Any  # one of the kinds below, or a Python value: the reader asks with i
 
 
 class Kind(StrEnum):
-    """What pandas' dtype would be. BIT: whole numbers that are 0 or 1; OBJECT: booleans with gaps; TWOS: `~` of those, -1 or -2."""
+    """What pandas' dtype would be. BIT: whole numbers that are 0 or 1; OBJECT: booleans with gaps; TWOS: `~` of those, -1 or -2;
+    TEXT: labels, each a number of its own."""
 
     FLOAT = "float"
     INT = "int"
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     BOOL = "bool"
     OBJECT = "object"
     TWOS = "twos"
+    TEXT = "text"
 
 
 @dataclass(slots=True, eq=False)

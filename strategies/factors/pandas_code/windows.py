@@ -151,6 +151,11 @@ def plain(x: Series, name: str, n: int, known: int) -> Series:
         return unknown(x)
     full, partial = _PLAIN[name]
     low = x.low if name in ("mean", "sum", "min", "max", "median") else 0
+    if name == "mean" and algebra.counts(x.node):  # a share of bars: one rounding, so that a threshold of 0.6 is met as in pandas
+        total = plain(x.copy(kind=Kind.FLOAT), "sum", n, max(known, 1))
+        return algebra.divided(total, algebra.as_series(n) if known >= n else counted(x, n, 0)).copy(
+            inf=False, full=total.full, known=False
+        )
     if known >= n:
         return algebra.result(call(full, x.node, n), x, low=low, known=False, inf=False)
     node = call(partial, x.node, n, max(known, 1))
