@@ -235,6 +235,28 @@ def test_text_without_end_is_refused_in_time(code: str) -> None:
     assert time.perf_counter() - begun < 1.0
 
 
+@pytest.mark.parametrize(
+    ("guard", "text"),
+    [
+        ("if len(df) < 20: return None", "close"),
+        ("if df['close'].isna().all(): return None", "close"),
+        ("if df['close'].count() < 20: return None", "close"),
+        ("if df['close'].isna().any(): raise ValueError('gaps')", "close"),
+        ("if df['close'].isna().any(): df['close'] = df['close'].ffill()", "ffill(close)"),
+        ("if 'vwap' in df.columns: return df['vwap']", "close"),
+    ],
+)
+def test_a_guard_is_taken_as_for_a_long_table(guard: str, text: str) -> None:
+    assert parse_code(f"def f(df):\n    {guard}\n    return df['close']", timeframe=HOUR, fields=FIELDS).text == text
+
+
+def test_labels_are_compared_and_never_returned() -> None:
+    labels = "pd.Series(np.where(df['close'] > df['open'], 'up', 'down'), index=df.index)"
+    same(body(f"({labels} == 'up').astype(int).rolling(3).sum()"))
+    same(body(f"{labels}.map({{'up': 1, 'down': -1}})"))
+    assert refusal(body(labels)).code == "syntax"
+
+
 def test_units_are_not_asked_of_code_and_infinity_never_leaves_it() -> None:
     table = bars()
     result = given(body("df['close'] + df['close'] / df['volume']"), table)
