@@ -16,7 +16,7 @@ from strategies.factors.compile import WHOLE, Program
 
 Array = NDArray[np.float64]
 
-LANES = 8  # rows are padded to the width of a vector
+LANES, NARROW = 8, 4  # rows are padded to the width of a vector, or of half a one
 CHUNK_VALUES = 1024  # bars x row length of a chunk: what keeps all registers of a chunk in the cache
 BYTES = 8  # of a value
 ENOUGH = 2_000_000  # bars x symbols x steps that a second thread is worth
@@ -62,7 +62,7 @@ class Machine:
         self.program = program
         self.symbols = symbols
         self.bar: int | None = None
-        self.width = 1 if symbols == 1 else -(-symbols // LANES) * LANES
+        self.width = 1 if symbols == 1 else NARROW if symbols <= NARROW else -(-symbols // LANES) * LANES
         self._chunk = max(LANES, _power(CHUNK_VALUES // self.width))
         loop, *others = kernels.addresses(["interpreter.run", *program.kernels])
         self._run = RUN(loop)
