@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from strategies.errors import BadSyntax
-from strategies.factors.graph import Node, const
+from strategies.factors.graph import CONST, Node, const
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import above, ahead, algebra
 from strategies.factors.pandas_code.context import Reader
@@ -42,7 +42,7 @@ def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
         if rest or whole < 1:
             raise BadSyntax("a day is no whole number of bars")
         return Grouped(of, None, whole)
-    if isinstance(by, Series) and by.node.op == "cumsum":
+    if isinstance(by, Series) and by.node.op == "cumsum" and by.low:  # it never falls, so that no group comes back
         starts = algebra.result(by.node.args[0], by, kind=Kind.BOOL, low=1, known=True)
         return Grouped(of, starts)
     return Grouped(of, algebra.as_series(False))
@@ -73,6 +73,8 @@ def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
         if name in _WITHIN:
             raise BadSyntax(f"{name} within groups is not understood", suggestion="use rolling(n)")
         Whole(f"{name} of a group, which ends after the bar,", "use rolling(n) or expanding()").refuse()
+    if of.starts is not None and of.starts.node.op == CONST:
+        raise BadSyntax("groups by such values are not understood", suggestion="groupby(condition.cumsum()), or np.where(condition, x, 0)")
     if isinstance(of.of, Frame):
         raise BadSyntax("name the column", suggestion="df.groupby(key)['close'].cumsum()")
     given.done()
