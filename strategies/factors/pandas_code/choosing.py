@@ -67,8 +67,9 @@ def clipped(x: Series, low: Value, high: Value, keeps_unbounded: bool = True) ->
         return algebra.held(done, bounds[0], bounds[1])
     for side, one in zip(("fmax", "fmin"), bounds, strict=True):
         if one is not None:
-            bound_node = algebra.larger(done, one, side)
-            done = algebra.choose(algebra.inverted(algebra.missing(x)), bound_node, algebra.as_series(math.nan))
+            within = algebra.compare("ge" if side == "fmax" else "le", x, one)  # of the column itself, also for the second bound
+            free = algebra.logical("or", algebra.missing(x), algebra.missing(one))
+            done = algebra.choose(algebra.logical("or", within, free), done, one)
     return done.copy(inf=x.inf)
 
 

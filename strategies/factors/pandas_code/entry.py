@@ -239,6 +239,8 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
 
 def _of_frame(value: Frame, frame: Frame) -> Value:
     made = [n for n in value.columns if n not in frame.columns] if value.bars else list(value.columns)
+    if len(made) > 1 and set(made) <= frame.columns.keys():
+        raise BadSyntax("the function gives back several columns", suggestion="return one column")
     for name in (*_RESULTS, made[-1] if made else ""):
         if name in made:
             return value.columns[name]

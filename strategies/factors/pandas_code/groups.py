@@ -1,7 +1,7 @@
 """`groupby`: by symbol it changes nothing; by day or by runs of equal values, what accumulates within the group is causal."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import CONST, Node, const
@@ -24,6 +24,7 @@ class Grouped:
     of: Frame | Series
     starts: Series | None = None
     bars: int = 0
+    by_value: bool = False
 
 
 def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
@@ -45,7 +46,7 @@ def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
     if isinstance(by, Series) and by.node.op == "cumsum" and by.low:  # it never falls, so that no group comes back
         starts = algebra.result(by.node.args[0], by, kind=Kind.BOOL, low=1, known=True)
         return Grouped(of, starts)
-    return Grouped(of, algebra.as_series(False))
+    return Grouped(of, None, 0, by_value=True)
 
 
 def _day(by: Value) -> int:
@@ -57,7 +58,7 @@ def _day(by: Value) -> int:
 
 def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
     """`x.groupby(by).name(...)`: measures of a whole group see its end."""
-    if of.starts is None and not of.bars:
+    if of.starts is None and not of.bars and not of.by_value:
         if name in ("apply", "transform", "pipe"):
             function = given.need("func")
             if isinstance(function, str):
@@ -67,8 +68,8 @@ def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
     if name == "transform" and given.args and isinstance(given.args[0], str) and given.args[0] in _WITHIN | {"first"}:
         return method(reader, of, Given(str(given.args[0]), [], {}), str(given.args[0]))
     if name == "__getitem__":
-        return Grouped(above.subscripts.get(reader, of.of, given.need("key")), of.starts, of.bars)
-    rule = _RULES.get(name)
+        return replace(of, of=above.subscripts.get(reader, of.of, given.need("key")))
+    rule = None if of.by_value else _RULES.get(name)
     if rule is None:
         if name in _WITHIN:
             raise BadSyntax(f"{name} within groups is not understood", suggestion="use rolling(n)")

@@ -20,6 +20,7 @@ from strategies.factors.pandas_code.values import (
     Expanding,
     Frame,
     Index,
+    Items,
     Rows,
     Scope,
     Series,
@@ -81,7 +82,8 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
         reader.walk = None
     if done is not None and getattr(done, "how", "") != "continue":
         raise BadSyntax("a loop over the bars goes on to the last one", suggestion="use np.where(condition, a, b)")
-    _close(reader, scope, walk, kept, lists, starts)
+    names |= {node.id for node in ast.walk(tree.target) if isinstance(node, ast.Name)}
+    _close(reader, scope, walk, names, kept, lists, starts)
     return None
 
 
@@ -113,7 +115,9 @@ def _opened(target: Value, name: str) -> Value:
     return before
 
 
-def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], lists: set[str], starts: dict[str, Value]) -> None:
+def _close(
+    reader: Reader, scope: Scope, walk: Walk, names: set[str], kept: dict[str, Value], lists: set[str], starts: dict[str, Value]
+) -> None:
     """Names as they stand after the loop: what was carried is solved, lists are columns."""
     solved: dict[Node, Node] = {}
     for name, before in kept.items():
@@ -128,6 +132,9 @@ def _close(reader: "Reader", scope: Scope, walk: Walk, kept: dict[str, Value], l
             solved[before.node] = recursion.earlier(reader, whole, start.node, walk.first)
             solved[value.node] = whole
         scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
+    for name in names - kept.keys() - lists - starts.keys():
+        if isinstance(scope.names.get(name), Series | Window | Expanding | Bar | Items):
+            scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
     for name, before in starts.items():
         target = scope.names.get(name)
         if isinstance(target, Frame):

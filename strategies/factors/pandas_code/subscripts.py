@@ -53,7 +53,7 @@ def get(reader: "Reader", owner: Value, key: Value) -> Value:
         case Rolling(over=Frame() as frame) | Ewm(over=Frame() as frame) | Expanding(over=Frame() as frame):
             return replace(owner, over=_of_frame(reader, frame, key))
         case Grouped():
-            return Grouped(get(reader, owner.of, key), owner.starts, owner.bars)
+            return replace(owner, of=get(reader, owner.of, key))
         case Appended():
             return owner.last(key)
         case Last():
@@ -93,6 +93,8 @@ def _of_frame(reader: "Reader", frame: Frame, key: Value) -> Value:
         return column(reader, frame, key)
     if isinstance(key, list | Columns):
         names = key if isinstance(key, list) else key.names()
+        if len({str(n) for n in names}) != len(names):
+            raise BadSyntax("a column is named twice")
         return Frame({name: column(reader, frame, name) for name in names if _is_text(name)})
     if isinstance(key, Series):
         return Frame({name: _kept(one, key) for name, one in frame.columns.items()}, frame.bars)
