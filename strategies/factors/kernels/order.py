@@ -10,9 +10,9 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
     w = p[WINDOW]
     unknown = at(mem, p[STATE])
     counts = at(unknown, width)
-    share = 0.5 / w
+    double = 2.0 * w
     if width == 1:
-        rank_alone(p, mem, t, n, unknown, share)
+        rank_alone(p, mem, t, n, unknown, double)
         return
     for i in range(n):
         x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
@@ -22,11 +22,11 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
             unknown[s] = last if x[s] == x[s] else now
         count_across(p, mem, t + i, x, counts, width)
         for s in range(width):
-            o[s] = NAN if unknown[s] > first else (counts[s] + 2.0) * share
+            o[s] = NAN if unknown[s] > first else (counts[s] + 2.0) / double
 
 
 @inline
-def rank_alone(p: Ints, mem: Floats, t: int, n: int, unknown: Floats, share: float) -> None:
+def rank_alone(p: Ints, mem: Floats, t: int, n: int, unknown: Floats, double: float) -> None:
     """The same for one symbol: many bars at a time, where the ring does not end between them and their windows."""
     x, o = row(p, mem, A, t, 1), row(p, mem, OUT, t, 1)
     w, older, start = p[WINDOW], p[WINDOW] - 1, t & p[A + 1]
@@ -41,7 +41,7 @@ def rank_alone(p: Ints, mem: Floats, t: int, n: int, unknown: Floats, share: flo
     last = unknown[0] if unknown[0] == unknown[0] else float(t - 1)  # before the beginning nothing is known
     for i in range(n):
         last = last if x[i] == x[i] else float(t + i)
-        o[i] = NAN if last > float(t + i - w) else (o[i] + 2.0) * share
+        o[i] = NAN if last > float(t + i - w) else (o[i] + 2.0) / double
     unknown[0] = last
 
 
