@@ -33,8 +33,8 @@ def _at_most_one(p: Params) -> None:
 
 
 def _lasting(alpha: Callable[[Params], float], lead: Callable[[Params], int] = before, memory: float = MEMORY) -> Callable[[Params], int]:
-    """Bars until a mean of this alpha has forgotten where it began."""
-    return lambda p: max(lead(p), math.ceil(memory / alpha(p)))
+    """Bars until a mean of this alpha has forgotten where it began: always some beyond its first value, as it never quite does."""
+    return lambda p: max(lead(p) + 1, math.ceil(memory / alpha(p)))
 
 
 def _mean(name: str, says: str, source: str, params: tuple[Param, ...], alpha: Callable[[Params], float],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from strategies.factors import Machine, Program, vm
+from strategies.factors.graph import call, field
 from tests.properties.test_operators import ALL, FIRST, compiled, differing, market
 
 BARS = 900
@@ -43,6 +44,16 @@ def test_a_machine_that_has_run_goes_on_in_two_threads(program: Program) -> None
     with ThreadPoolExecutor(1) as pool:
         assert shared.run(block[101:], FIRST + 101, out=out, pool=pool) is out
     assert differing(whole[101:], out, list(program.names)) == []
+
+
+def test_what_fades_before_its_first_value_is_brought_along_too() -> None:
+    x, late = field("close"), {"known": call("ewm_mean", field("close"), 2, 1, 50), "m": call("sma_recursive", field("close"), 127, 64)}
+    faded = compiled({**late, "of it": call("ts_mean", call("sub", x, late["known"]), 9)})
+    block = market(2, bars=BARS)
+    with ThreadPoolExecutor(1) as pool:
+        shared = Machine(faded, 2).run(block, FIRST, pool=pool)
+    assert differing(Machine(faded, 2).run(block, FIRST), shared, list(faded.names)) == []
+    assert (faded.spans[:2] == -1).all()
 
 
 def test_what_fails_beside_is_raised(program: Program) -> None:
