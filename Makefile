@@ -107,5 +107,5 @@ $(PY):
 	    shares=$$($(PY) -c 'import os; print(min(4, os.cpu_count() or 1))'); \
 	    for part in $$(seq 0 $$((shares - 1))); do \
 	        $(PY) -c "import strategies.factors as f; f.warm($$part, $$shares)" & parts+=($$!); done; \
-	    for part in "$${parts[@]}"; do wait "$$part"; done; echo "compiled in $$SECONDS s by $$shares processes"; fi
+	    for part in "$${parts[@]}"; do wait "$$part"; done; echo "the kernels are ready after $$SECONDS s, $$shares processes"; fi
 	@touch $@

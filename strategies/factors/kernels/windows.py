@@ -41,23 +41,30 @@ def total(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: 
             for s in range(width):
                 empty[s], prefix[s] = 0.0, 0.0
             if width == 1:
-                v = 0.0
-                for k in range(w - 1, 0, -1):
-                    v += back(p, mem, A, t + i - w + k)
-                    state[k] = v
+                x, o, v, u = row(p, mem, A, t + i, 1), row(p, mem, OUT, t + i, 1), 0.0, 0.0
+                for k in range(max(m, w - 1)):
+                    if k < w - 1:
+                        v += back(p, mem, A, t + i - 1 - k)
+                        state[w - 1 - k] = v
+                    if k < m:
+                        u += x[k]
+                        o[k] = u
+                prefix[0] = u
+                for k in range(m):
+                    o[k] = state[k + 1] + o[k]
             else:
                 for k in range(w - 1, 0, -1):
                     z, g, h = row(p, mem, A, t + i - w + k, width), at(state, k * width), at(state, (k + 1) * width)
                     for s in range(width):
                         g[s] = z[s] + h[s]
-        if width == 1:
+        if width == 1 and j > 0:
             x, o, h = row(p, mem, A, t + i, 1), row(p, mem, OUT, t + i, 1), at(state, j + 1)
             v = prefix[0]
             for k in range(m):
                 v += x[k]
                 o[k] = h[k] + v
             prefix[0] = v
-        else:
+        elif width > 1:
             for k in range(m):
                 x, o, h = row(p, mem, A, t + i + k, width), row(p, mem, OUT, t + i + k, width), at(state, (j + k + 1) * width)
                 for s in range(width):
@@ -81,23 +88,30 @@ def mean(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
             for s in range(width):
                 anchor[s], empty[s], prefix[s] = x[s], 0.0, 0.0
             if width == 1:
-                base, v = x[0], 0.0
-                for k in range(w - 1, 0, -1):
-                    v += back(p, mem, A, t + i - w + k) - base
-                    anchor[k] = v
+                o, base, v, u = row(p, mem, OUT, t + i, 1), x[0], 0.0, 0.0
+                for k in range(max(m, w - 1)):
+                    if k < w - 1:
+                        v += back(p, mem, A, t + i - 1 - k) - base
+                        anchor[w - 1 - k] = v
+                    if k < m:
+                        u += x[k] - base
+                        o[k] = u
+                prefix[0] = u
+                for k in range(m):
+                    o[k] = base + (anchor[k + 1] + o[k]) * share
             else:
                 for k in range(w - 1, 0, -1):
                     z, g, h = row(p, mem, A, t + i - w + k, width), at(anchor, k * width), at(anchor, (k + 1) * width)
                     for s in range(width):
                         g[s] = (z[s] - x[s]) + h[s]
-        if width == 1:
+        if width == 1 and j > 0:
             x, o, h = row(p, mem, A, t + i, 1), row(p, mem, OUT, t + i, 1), at(anchor, j + 1)
             base, v = anchor[0], prefix[0]
             for k in range(m):
                 v += x[k] - base
                 o[k] = base + (h[k] + v) * share
             prefix[0] = v
-        else:
+        elif width > 1:
             for k in range(m):
                 x, o, h = row(p, mem, A, t + i + k, width), row(p, mem, OUT, t + i + k, width), at(anchor, (j + k + 1) * width)
                 for s in range(width):
@@ -181,23 +195,30 @@ def extreme(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols
             for s in range(width):
                 empty[s], prefix[s] = -math.inf, -math.inf
             if width == 1:
-                v = -math.inf
-                for k in range(w - 1, 0, -1):
-                    v = larger(back(p, mem, A, t + i - w + k) * side, v)
-                    state[k] = v
+                x, o, v, u = row(p, mem, A, t + i, 1), row(p, mem, OUT, t + i, 1), -math.inf, -math.inf
+                for k in range(max(m, w - 1)):
+                    if k < w - 1:
+                        v = larger(back(p, mem, A, t + i - 1 - k) * side, v)
+                        state[w - 1 - k] = v
+                    if k < m:
+                        u = larger(x[k] * side, u)
+                        o[k] = u
+                prefix[0] = u
+                for k in range(m):
+                    o[k] = larger(state[k + 1], o[k]) * side
             else:
                 for k in range(w - 1, 0, -1):
                     z, g, h = row(p, mem, A, t + i - w + k, width), at(state, k * width), at(state, (k + 1) * width)
                     for s in range(width):
                         g[s] = larger(z[s] * side, h[s])
-        if width == 1:
+        if width == 1 and j > 0:
             x, o, h = row(p, mem, A, t + i, 1), row(p, mem, OUT, t + i, 1), at(state, j + 1)
             v = prefix[0]
             for k in range(m):
                 v = larger(x[k] * side, v)
                 o[k] = larger(h[k], v) * side
             prefix[0] = v
-        else:
+        elif width > 1:
             for k in range(m):
                 x, o, h = row(p, mem, A, t + i + k, width), row(p, mem, OUT, t + i + k, width), at(state, (j + k + 1) * width)
                 for s in range(width):
