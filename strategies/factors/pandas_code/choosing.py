@@ -53,6 +53,8 @@ def clip(reader: "Reader", x: Series, given: Given) -> Series:
 def clipped(x: Series, low: Value, high: Value, keeps_unbounded: bool = True) -> Series:
     """Series.clip: a bound that is not known does not bind."""
     done = x
+    if keeps_unbounded and is_number(low) and is_number(high) and low > high:
+        low, high = high, low  # as pandas has it
     bounds: list[Series | None] = []
     for bound in (low, high):
         if isinstance(bound, Whole):
@@ -63,10 +65,13 @@ def clipped(x: Series, low: Value, high: Value, keeps_unbounded: bool = True) ->
             bounds.append(algebra.as_series(bound))
         else:
             raise BadSyntax(f"a bound is not {describe(bound)}")
-    if all(b is None or b.known or not keeps_unbounded for b in bounds):
+    if not keeps_unbounded or all(b is None or algebra.constant(b) for b in bounds):
         return algebra.held(done, bounds[0], bounds[1])
     for side, one in zip(("fmax", "fmin"), bounds, strict=True):
         if one is not None:
+            if algebra.constant(one):
+                done = algebra.larger(done, one, side[1:])
+                continue
             within = algebra.compare("ge" if side == "fmax" else "le", x, one)  # of the column itself, also for the second bound
             free = algebra.logical("or", algebra.missing(x), algebra.missing(one))
             done = algebra.choose(algebra.logical("or", within, free), done, one)
