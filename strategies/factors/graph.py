@@ -17,6 +17,8 @@ from strategies.factors.operators import OPERATORS, Number, Operator, Param, Par
 
 FIELD, CONST = "field", "const"
 MAX_DEPTH: Final = 1_024
+MAX_WHOLE: Final = 10**9  # of a window; kernels count in 64 bits
+MAX_FLOAT: Final = 10**308  # a whole number beyond it is not a float64
 MAX_TEXT_NODES: Final = 100_000  # written out as text; beyond it a graph is a mistake, not a factor
 DIGITS: Final = 12  # a folded constant has at most as many as a written one may have, so that canonical text is legal text
 _BEYOND = {math.inf: "div_inf(1, 0)", -math.inf: "div_inf(-1, 0)"}
@@ -156,6 +158,8 @@ def parameter(row: Operator, param: Param, value: "Node | Number | None") -> Num
         value = value.params[0]
     if value is None:
         raise WrongArity(f"{row.name} needs its {param.name}")
+    if isinstance(value, int) and abs(value) > MAX_FLOAT:
+        value = math.inf if value > 0 else -math.inf
     if isinstance(value, Node | bool) or value != value:
         raise (
             BadWindow(f"the {param.name} of {row.name} must be a number")
@@ -168,8 +172,10 @@ def parameter(row: Operator, param: Param, value: "Node | Number | None") -> Num
         return float(f"{value:.{DIGITS}g}") + 0.0
     if param.shifts and value < 0:
         raise LookAhead(f"{row.name} by {number_text(value)} bars would read the future", suggestion="look back by 1 bar or more")
-    if value == math.inf or value != int(value):
-        raise BadWindow(f"the {param.name} of {row.name} must be a whole number of bars, not {number_text(value)}")
+    if math.isinf(value) or value != int(value):
+        raise BadWindow(f"the {param.name} of {row.name} must be a whole number of bars, not {value}")
+    if value > MAX_WHOLE:
+        raise BadWindow(f"the {param.name} of {row.name} must be at most {MAX_WHOLE}, not {number_text(value)}")
     if value < param.least:
         raise BadWindow(f"the {param.name} of {row.name} must be at least {number_text(param.least)}, not {number_text(value)}")
     return int(value)

@@ -9,6 +9,7 @@ from strategies.factors.operators.row import MEMORY, Operator, Param, Params, be
 
 SPAN, ADJUST = Param("span", whole=False), Param("adjust", whole=False, least=0.0, default=1.0)
 KNOWN = Param("known", default=1)
+LONGEST = 1e9  # bars of a span
 SQUARED = 1.25 * MEMORY  # the beginning enters a second moment with its square
 EWM_MEAN, EWM_VAR, EWM_STD, EWM_COV, EWM_CORR = 0.0, 1.0, 2.0, 3.0, 4.0
 SUM, MEAN, VARIANCE, DEVIATION, COUNT = 0.0, 1.0, 2.0, 3.0, 4.0
@@ -30,6 +31,11 @@ def _share(p: Params) -> float:
 def _at_most_one(p: Params) -> None:
     if p[1] > p[0]:
         raise BadWindow(f"sma_recursive weighs the newest value m / window, so m is at most the window: {p[1]} is more than {p[0]}")
+
+
+def _fades(p: Params) -> None:
+    if p[0] > LONGEST:
+        raise BadWindow(f"a span of {p[0]:g} bars never forgets; at most {LONGEST:g}")
 
 
 def _lasting(alpha: Callable[[Params], float], lead: Callable[[Params], int] = before, memory: float = MEMORY) -> Callable[[Params], int]:
@@ -62,7 +68,7 @@ def _ewm(name: str, says: str, want: float, *, series: int = 1, unit: str = "sam
     kernel = "exponential.fading" if want == EWM_MEAN else "exponential.fading_moments"
     return Operator(name, series, says, "pandas ewm(span, adjust, ignore_na=False, min_periods=known)", (SPAN, ADJUST, KNOWN), (), unit,
                     kernel, lead, _lasting(_span, lead, MEMORY if want == EWM_MEAN else SQUARED), state=lambda p: rows, floats=floats,
-                    commutes=commutes)  # fmt: skip
+                    commutes=commutes, valid=_fades)  # fmt: skip
 
 
 def _triple(call: Callable[..., Any], once: Any, twice: Any, span: int) -> Any:

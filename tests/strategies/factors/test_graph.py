@@ -52,10 +52,14 @@ def test_a_graph_in_code_may_be_longer_than_a_text() -> None:
         ("ts_mean", (CLOSE,), "arity"),
         ("ts_mean", (CLOSE, 0), "window"), ("ts_mean", (CLOSE, 2.5), "window"), ("ts_mean", (CLOSE, float("nan")), "window"),
         ("ts_mean", (CLOSE, float("inf")), "window"), ("ts_mean", (CLOSE, OPEN), "window"), ("ts_mean", (CLOSE, True), "window"),
+        ("ts_mean", (CLOSE, float("-inf")), "window"), ("ts_mean", (CLOSE, 1e308), "window"), ("ts_mean", (CLOSE, 10**400), "window"),
+        ("top_mask", (CLOSE, 2**63), "window"), ("session_sum", (CLOSE, 2**64), "window"), ("ema", (CLOSE, -(10**400)), "window"),
+        ("ewm_mean", (CLOSE, 10**400), "window"), ("ewm_std", (CLOSE, 1e308), "window"), ("ewm_var", (CLOSE, float("inf")), "window"),
+        ("delay", (CLOSE, -(10**400)), "look_ahead"), ("delay", (CLOSE, float("-inf")), "look_ahead"),
         ("delay", (CLOSE, -1), "look_ahead"), ("clip", (CLOSE, OPEN, 1), "constant"),
     ],
 )  # fmt: skip
-def test_an_illegal_call_is_refused(op: str, args: tuple[Node, ...], code: str) -> None:
+def test_an_illegal_call_is_refused(op: str, args: tuple[Node | float, ...], code: str) -> None:
     with pytest.raises(FactorError) as refused:
         call(op, *args)
     assert refused.value.code == code
