@@ -13,14 +13,15 @@ The rule: IEEE arithmetic only. No fast-math, no libm, no reordering of float su
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, codegen
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -71,7 +72,8 @@ def machine_code(name: str) -> tuple[str, bytes]:
     """
     importlib.import_module(f"{__package__}.{name.partition('.')[0]}")
     compiled: Any = numba.njit(**OPTIONS)(KERNELS[name])
-    compiled.compile(SIGNATURE if name != INTERPRETER else LOOP)
+    with _not_to_be_called():
+        compiled.compile(SIGNATURE if name != INTERPRETER else LOOP)
     (result,) = compiled.overloads.values()
     symbol = result.fndesc.llvm_func_name
     module = binding.parse_assembly(result.library.get_llvm_str())
@@ -84,6 +86,25 @@ def machine_code(name: str) -> tuple[str, bytes]:
     needed = {called for called in needed if not called.startswith("llvm.")} - BELOW
     assert not needed, f"{name} calls {sorted(needed)}: a kernel may raise nothing and call nothing but kernels and scalar functions"
     return symbol, result.library.codegen._tm.emit_object(module)
+
+
+@contextmanager
+def _not_to_be_called() -> Iterator[None]:
+    """Leave numba's own engine out: it would make code of every function at once, to be called from Python, and here nobody calls one."""
+    library, engine = codegen.JITCodeLibrary, codegen.JITCPUCodegen
+    instead = (
+        (library, "_finalize_final_module", lambda self: setattr(self, "_finalized", True)),
+        (library, "get_pointer_to_function", lambda self, name: self._ensure_finalized() or 0),
+        (engine, "set_env", lambda self, name, env: None),
+    )
+    before = [getattr(of, name) for of, name, _ in instead]
+    for of, name, other in instead:
+        setattr(of, name, other)
+    try:
+        yield
+    finally:
+        for (of, name, _), own in zip(instead, before, strict=True):
+            setattr(of, name, own)
 
 
 def _at(context: Any, base: Any, offset: Any) -> Any:

@@ -43,11 +43,11 @@ def step(state: Floats, width: int, high: float, low: float, acceleration: float
     if bottom <= stop:
         side = -side  # mirrored: what was the top is now the bottom
         out = max(reach, last_top, top)
-        given = -out * side
+        mirrored = -out * side
         reach, rate = -bottom, acceleration
         stop = -out + rate * (reach + out)
         stop = min(stop, -last_top, -top)
-        out = given
+        out = mirrored
     else:
         out = stop * side
         if top > reach:
@@ -55,7 +55,8 @@ def step(state: Floats, width: int, high: float, low: float, acceleration: float
         stop = stop + rate * (reach - stop)
         stop = min(stop, last_bottom, bottom)
     state[SIDE * width], state[STOP * width], state[REACH * width], state[RATE * width] = side, stop, reach, rate
-    return out
+    given: float = out
+    return given
 
 
 @kernel
