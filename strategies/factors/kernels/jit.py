@@ -92,7 +92,7 @@ def machine_code(name: str) -> tuple[str, bytes]:
 def _not_to_be_called() -> Iterator[None]:
     """Leave numba's own engine out: it would make code of every function at once, to be called from Python, and here nobody calls one."""
     library, engine = codegen.JITCodeLibrary, codegen.JITCPUCodegen
-    instead = (
+    instead: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
         (library, "_finalize_final_module", lambda self: setattr(self, "_finalized", True)),
         (library, "get_pointer_to_function", lambda self, name: self._ensure_finalized() or 0),
         (engine, "set_env", lambda self, name, env: None),
