@@ -19,6 +19,7 @@ canonical text, a key and a warm-up, whose values are those that pandas would ha
 import numpy as np
 import pandas as pd
 
+
 def alpha_volume_momentum(df: pd.DataFrame, window: int = 20) -> pd.Series:
     \"\"\"Momentum that volume confirms.\"\"\"
     df = df.copy()

@@ -12,10 +12,10 @@ A dialect is a table: on the left a name and what its arguments look like, on th
 dialect, the graph is the same, and so is its key. `sluice factor parse TEXT` says which dialect was found, and the canonical text.
 
 Without `--dialect` (or `dialect` in a batch or a configuration) the dialect is found: the one in which every name and number of arguments
-exists. Text with `$close` is taken for `qlib` or `alphagen` (with windows such as `20d` for `alphagen`, with `a + b` or no arithmetic at all for `qlib`), `CLOSE`
-in capitals for `gtja`; derived names, fields that only a feed of ours has, durations and several lines are `sluice`; other text may be
-`sluice`, `worldquant` or `gtja`. Where several read it as one graph, the first is named; where they differ, the text is refused as
-`ambiguous` and says which to choose from. Python code about a DataFrame is `pandas`: see [pandas.md](pandas.md).
+exists. Text with `$close` is taken for `qlib` or `alphagen` (with windows such as `20d` for `alphagen`, with `a + b` or no arithmetic at
+all for `qlib`), `CLOSE` in capitals for `gtja`; derived names, fields that only a feed of ours has, durations and several lines are
+`sluice`; other text may be `sluice`, `worldquant` or `gtja`. Where several read it as one graph, the first is named; where they differ,
+the text is refused as `ambiguous` and says which to choose from. Python code about a DataFrame is `pandas`: see [pandas.md](pandas.md).
 
 In a pattern a small letter stands for any argument; a number or a comparison (`n < 1`) for a constant that is so; a word in capitals for
 itself. Lines with one name and number of arguments are tried in this order. Made by `make docs`."""
