@@ -5,6 +5,7 @@ divisor cannot be zero or the dividend is zero with it, so that code and text of
 """
 
 import math
+from collections.abc import Iterable
 
 from strategies.errors import BadConstant, BadSyntax, TooBig
 from strategies.factors.graph import CONST, FIELD, Node, call, const
@@ -14,6 +15,10 @@ from strategies.factors.pandas_code.values import Kind, Series
 DEEPEST = 120  # levels of a graph while it is built; what the limits allow in the end is less
 ABOVE = frozenset({"open", "high", "low", "close", "vwap", "mark_price", "index_price"})  # never zero
 NOT_BELOW = frozenset({"volume", "turnover", "open_interest", "news_count", "tvl", "trades"})
+_SPREADING = frozenset({
+    "add", "sub", "mul", "div", "div_inf", "neg", "abs", "sign", "log", "log_inf", "log1p", "log1p_inf", "exp", "sqrt", "pow", "tanh",
+    "min", "max", "clip", "keep", "round", "floor", "ceil", "finite", "square", "inv", "sigmoid",
+})  # fmt: skip  # NaN where an argument is
 _LOGICAL = (Kind.BOOL, Kind.BIT)
 _MEANS = frozenset({"ts_mean", "ts_sum", "ts_max", "ts_median", "roll_mean", "roll_sum", "roll_max", "ewm_mean", "ema", "ts_product"})
 
@@ -56,14 +61,35 @@ def result(node: Node, *parts: Series, kind: Kind = Kind.FLOAT, low: int = 0, kn
     """A series made of others: infinite, known, full and gappy as they are."""
     if node.depth > DEEPEST:
         raise TooBig("the formula nests too deeply", suggestion="use fewer steps, or rolling windows instead of sums of shifts")
+    rows = _both(parts)
     sure = all(p.known for p in parts) and not any(p.inf for p in parts) if known is None else known
     return Series(
         node, kind, low=low,
         inf=any(p.inf for p in parts) if inf is None else inf,
         known=sure,
-        full=any(p.full for p in parts) and not sure, dropped=any(p.dropped for p in parts),
+        full=any(p.full for p in parts) and not sure, rows=rows,
+        owes=rows is not None and (node.op not in _SPREADING or any(p.owes for p in parts)),
         array=bool(parts) and all(p.array or constant(p) for p in parts),
     )  # fmt: skip
+
+
+def _both(parts: Iterable[Series]) -> Node | None:
+    """The rows that are there in each."""
+    rows: Node | None = None
+    for part in parts:
+        if part.rows is not None and part.rows is not rows:
+            rows = part.rows if rows is None else call("and", rows, part.rows)
+    return rows
+
+
+def settled(s: Series) -> Series:
+    """As long as the table again: not known where rows were removed."""
+    if s.rows is None:
+        return s
+    if not s.owes:
+        return s.copy(rows=None)
+    kind = Kind.OBJECT if s.kind == Kind.BOOL else Kind.FLOAT
+    return s.copy(node=call("keep", s.node, s.rows), kind=kind, known=False, rows=None, owes=False)
 
 
 def finite(s: Series) -> Series:
@@ -250,6 +276,8 @@ def choose(condition: Series, yes: Series, no: Series) -> Series:
     )
     if kind == Kind.INT and all(constant(s) and s.node.op == CONST and s.node.params[0] in (0, 1) for s in (yes, no)):
         kind = Kind.BIT
+    if not (constant(yes) and constant(no)):  # as long as these, whatever the condition is
+        condition = condition.copy(rows=None)
     inf = yes.inf or no.inf
     low, known = min(yes.low, no.low), yes.known and no.known
     if condition.node.op == CONST:
@@ -292,6 +320,7 @@ def filled(a: Series, value: Series) -> Series:
     kind = Kind.OBJECT if logical_kinds and value.kind == Kind.BOOL else a.kind
     if logical_kinds and kind == a.kind and value.node.op == CONST and value.node.params[0] in (0, 1):
         kind = Kind.OBJECT
+    value = settled(value)
     low, known = min(a.low, value.low), value.known
     if value.node.op == CONST and value.known:
         return result(call("nan_to", a.node, value.node.params[0]), a, kind=kind, low=low, known=True, inf=a.inf)

@@ -121,7 +121,7 @@ def bar_numbers(reader: "Reader", walk: Walk) -> Value:
 def array_of(x: Value) -> Value:
     """np.array(x)."""
     if isinstance(x, Series):
-        return x.copy(array=True, dropped=x.dropped)
+        return x.copy(array=True)
     if isinstance(x, Vector | Window | Items | Frame):
         return x
     if isinstance(x, list | tuple):

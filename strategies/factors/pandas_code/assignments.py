@@ -23,7 +23,10 @@ def put_column(frame: Frame, name: str, new: Value) -> None:
         if isinstance(new, Index | str):
             return
         raise BadSyntax(f"{describe(new)} is not a column")
-    frame.columns[name] = algebra.as_series(new).copy(name=name, array=False, full=False)
+    column = algebra.as_series(new)
+    if frame.columns and all(c.rows is None for c in frame.columns.values()):  # rows that were removed are there again
+        column = algebra.settled(column)
+    frame.columns[name] = column.copy(name=name, array=False, full=False)
 
 
 def put(reader: "Reader", owner: Value, key: Value, new: Value) -> None:

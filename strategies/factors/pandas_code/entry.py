@@ -231,7 +231,7 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
         raise BadSyntax("the function gives back no column", suggestion="return a Series as long as the DataFrame")
     if value.kind == Kind.TEXT:
         raise BadSyntax("a factor's values are numbers, not text", suggestion="np.where(condition, 1, -1)")
-    done = algebra.finite(value).node
+    done = algebra.finite(algebra.settled(value)).node
     if not done.inputs():
         raise BadConstant(f"it is the constant {done.text} and reads no field")
     return done

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from strategies.errors import BadSyntax, UnknownName
+from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import above, ahead, algebra, assignments, choosing, groups, subscripts, windows
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.operands import items, operate
@@ -223,7 +224,9 @@ def _dropna(reader: "Reader", frame: Frame, given: Given) -> Frame | None:
     there = _chain([algebra.inverted(algebra.missing(c)) for c in columns],
                    lambda a, b: algebra.logical("and" if how == "any" else "or", a, b))  # fmt: skip
     made = {
-        n: (algebra.choose(there, c, algebra.as_series(math.nan)) if not (how == "any" and names == [n]) else c).copy(dropped=True)
+        n: (algebra.choose(there, c, algebra.as_series(math.nan)) if not (how == "any" and names == [n]) else c).copy(
+            rows=there.node if c.rows is None else node_of("and", c.rows, there.node), owes=c.owes
+        )
         for n, c in frame.columns.items()
     }
     if inplace:

@@ -249,10 +249,14 @@ def rounded(reader: "Reader", x: Series, given: Given) -> Series:
 def dropna(reader: "Reader", x: Series, given: Given) -> Series | None:
     inplace = bool(given.named.pop("inplace", False))
     given.drop("axis", "how", "ignore_index").done()
+    if x.known:
+        return None if inplace else x
+    there = node_of("not", node_of("is_nan", x.node))
+    rows = there if x.rows is None else node_of("and", x.rows, there)
     if inplace:
-        x.dropped = x.dropped or not x.known
+        x.rows = rows
         return None
-    return x if x.known else x.copy(dropped=True)
+    return x.copy(rows=rows)
 
 
 def same(reader: "Reader", x: Series, given: Given) -> Series:
@@ -277,7 +281,7 @@ def reindexed(reader: "Reader", x: Series, given: Given) -> Series:
     if not isinstance(index, Index):
         raise BadSyntax("columns are reindexed to df.index only")
     given.drop("axis", "copy").done()
-    x = x.copy(dropped=False)
+    x = algebra.settled(x)
     if method is not None:
         return ffill(reader, x, Given("ffill", [], {}))
     return algebra.filled(x, algebra.as_series(fill)) if fill == fill and x.kind == Kind.FLOAT else x
@@ -291,6 +295,8 @@ def binary(op: str, flipped: bool = False) -> Rule:
         given.drop("axis", "level").done()
         if fill is None:
             return operate(reader, op, other, x) if flipped else operate(reader, op, x, other)
+        x = algebra.settled(x)
+        other = algebra.settled(other) if isinstance(other, Series) else other
         a = algebra.filled(x, algebra.as_series(fill))
         b = algebra.filled(other, algebra.as_series(fill)) if isinstance(other, Series) else other
         done = operate(reader, op, b, a) if flipped else operate(reader, op, a, b)
@@ -360,7 +366,7 @@ SERIES: Mapping[str, Rule] = {
     "round": rounded, "dropna": dropna, "copy": same, "to_numpy": arrayed, "tolist": arrayed, "to_list": arrayed, "squeeze": same,
     "rename": renamed, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
     "sort_index": same, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
-    "reindex": reindexed, "reindex_like": lambda reader, x, given: x.copy(dropped=False), "abs": one(absolute),
+    "reindex": reindexed, "reindex_like": lambda reader, x, given: algebra.settled(x), "abs": one(absolute),
     "isna": one(algebra.missing), "isnull": one(algebra.missing),
     "notna": one(lambda x: algebra.inverted(algebra.missing(x))), "notnull": one(lambda x: algebra.inverted(algebra.missing(x))),
     "add": binary("add"), "sub": binary("sub"), "mul": binary("mul"), "div": binary("div"), "truediv": binary("div"),

@@ -121,7 +121,8 @@ def column(reader: "Reader", frame: Frame, name: str) -> Series:
 
 def _kept(x: Series, condition: Series) -> Series:
     done = algebra.choose(condition, x, algebra.as_series(math.nan))
-    return done.copy(dropped=True)
+    there = algebra.truth(condition).node
+    return done.copy(rows=there if x.rows is None else call("and", x.rows, there), owes=x.owes)
 
 
 def _of_series(reader: "Reader", x: Series, key: Value) -> Value:
@@ -136,7 +137,7 @@ def _of_series(reader: "Reader", x: Series, key: Value) -> Value:
     if isinstance(key, Rows):
         ahead.refuse("the last bar as a value", "use the column itself")
     if isinstance(key, Index) and not key.missing:
-        return x if not key.lost else x.copy(dropped=True)
+        return x if not key.lost else x.copy(rows=algebra.inverted(reader.first_bars(key.lost)).node, owes=True)
     raise BadSyntax(f"a column has no item {describe(key)}")
 
 
@@ -238,7 +239,7 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
         if name == "index":
             return Index()
         if name == "values":
-            return owner.copy(array=True, dropped=False) if isinstance(owner, Series) and not owner.dropped else owner
+            return owner.copy(array=True) if isinstance(owner, Series) and owner.rows is None else owner
     return Method(owner, name)
 
 

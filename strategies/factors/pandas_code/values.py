@@ -37,9 +37,8 @@ class Series:
     low      2 above zero, 1 not below zero, 0 unknown
     known    it is never NaN
     full     NaN wherever the window that is being reduced is not full (inside `rolling.apply`)
-    dropped  rows without a value were removed: windows over it would skip gaps
-    array    a numpy array rather than a pandas Series
-    carried  stands for its own value at the bar before, while a loop over the bars sets its items
+    rows     where the rows are that were not removed, None for all; windows over it would skip gaps; owes: it has values elsewhere too
+    array    a numpy array rather than a pandas Series;  carried  stands for its own value at the bar before, in a loop that sets items
     """
 
     node: Node
@@ -48,7 +47,8 @@ class Series:
     low: int = 0
     known: bool = False
     full: bool = False
-    dropped: bool = False
+    rows: Node | None = None
+    owes: bool = False
     array: bool = False
     name: str = ""
     carried: Node | None = None
@@ -56,6 +56,7 @@ class Series:
     def become(self, other: "Series") -> None:
         """Changed in place, as by `x[mask] = 0`."""
         self.node, self.kind, self.inf, self.low, self.known = other.node, other.kind, other.inf, other.low, other.known
+        self.owes = self.rows is not None
 
     def copy(self, **changes: Any) -> "Series":
         parts = {name: getattr(self, name) for name in self.__slots__}

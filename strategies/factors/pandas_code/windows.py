@@ -123,7 +123,7 @@ def _one_ready(reader: "Reader", over: Series) -> Series:
 
 
 def whole_rows(over: Series) -> None:
-    if over.dropped:
+    if over.rows is not None:
         raise BadSyntax(
             "rows were dropped: what looks back would skip them", suggestion="keep the rows: use where(...) or drop only in the end"
         )
