@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from docs.operators import cell
 from strategies.errors import FactorError
-from strategies.factors.pandas_code import CODE, ahead, gates, methods, modules, parse_code, reader
+from strategies.factors.pandas_code import CODE, ahead, context, gates, methods, modules, parse_code
 
 FIELDS = ("open", "high", "low", "close", "volume", "turnover", "funding_rate")
 HOUR = 3_600_000
@@ -142,6 +142,6 @@ def _names(names: "object") -> str:
 def _limits() -> list[str]:
     return [
         f"{gates.MAX_BYTES:,} bytes of ASCII text; {CODE.nodes} nodes, {CODE.depth} levels; {CODE.look_back:,} bars of look-back in all;",
-        f"{reader.MOST_STEPS:,} steps of reading, {reader.DEEPEST_CALL} calls deep. No files, no `eval`, no attributes with underscores:",
+        f"{context.MOST_STEPS:,} steps of reading, {context.DEEPEST_CALL} calls deep. No files, no `eval`, no attributes with underscores:",
         "whatever is not in the tables above is refused by name, with its line and column.",
     ]
