@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from docs.operators import cell
 from strategies.errors import FactorError
-from strategies.factors.pandas_code import CODE, ahead, context, gates, methods, modules, parse_code
+from strategies.factors.pandas_code import CODE, ahead, context, gates, methods, modules, parse_code, statements
 
 FIELDS = ("open", "high", "low", "close", "volume", "turnover", "funding_rate")
 HOUR = 3_600_000
@@ -126,7 +126,6 @@ def _refused() -> Iterator[str]:
 
 
 def _known() -> Iterator[str]:
-    modules.load()
     yield from ("| of | names |", "|---|---|", f"| a column | {_names(methods.SERIES)} |")
     yield f"| `rolling` `ewm` `expanding` | {_names(WINDOWS)}, where pandas has them |"
     for module, table in modules.TABLES.items():
@@ -142,6 +141,6 @@ def _names(names: "object") -> str:
 def _limits() -> list[str]:
     return [
         f"{gates.MAX_BYTES:,} bytes of ASCII text; {CODE.nodes} nodes, {CODE.depth} levels; {CODE.look_back:,} bars of look-back in all;",
-        f"{context.MOST_STEPS:,} steps of reading, {context.DEEPEST_CALL} calls deep. No files, no `eval`, no attributes with underscores:",
+        f"{context.MOST_STEPS:,} steps of reading, {statements.DEEPEST_CALL} calls deep. No files, no `eval`, no attributes with underscores:",
         "whatever is not in the tables above is refused by name, with its line and column.",
     ]
