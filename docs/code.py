@@ -141,6 +141,6 @@ def _names(names: "object") -> str:
 def _limits() -> list[str]:
     return [
         f"{gates.MAX_BYTES:,} bytes of ASCII text; {CODE.nodes} nodes, {CODE.depth} levels; {CODE.look_back:,} bars of look-back in all;",
-        f"{context.MOST_STEPS:,} steps of reading, {statements.DEEPEST_CALL} calls deep. No files, no `eval`, no attributes with underscores:",
+        f"{context.MOST_STEPS:,} steps of reading, {statements.DEEPEST_CALL} calls deep. No files, no `eval`, no underscored attributes:",
         "whatever is not in the tables above is refused by name, with its line and column.",
     ]
