@@ -40,7 +40,7 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     if rule is not None:
         return rule(reader, frame, given)
     if name in _SAME:
-        if name == "sort_index" and given.named.get("ascending") is False:
+        if name == "sort_index" and above.methods.reversed_order(given):
             ahead.refuse("a reversed table", "keep the order of time")
         inplace = given.named.get("inplace", False)
         return None if inplace else frame.copy()
@@ -266,6 +266,8 @@ def _apply(reader: "Reader", frame: Frame, given: Given) -> Value:
         return call(reader, frame, Given(function, [], {"axis": 1}), function)
     with reader.element_by_element():
         done = above.expressions.call(reader, function, [frame.copy(), *more], named)
+    if isinstance(done, Whole):
+        done.refuse()
     if not isinstance(done, Series) and not is_number(done):
         raise BadSyntax("the function must give a number for each row")
     return algebra.as_series(done)

@@ -16,6 +16,13 @@ _IGNORED = ("offset", "fillna", "talib", "append", "price", "mamode_", "presma",
 _PARTS = ("momentum", "trend", "volatility", "volume", "others")  # modules of the library ta
 _FIELDS = {"real": "close", "close": "close", "high": "high", "low": "low", "open": "open", "open_": "open", "volume": "volume"}
 
+_ABSTRACT = {"real0": "high", "real1": "low"}  # what talib.abstract takes where nothing is said
+_OUTPUTS = {
+    "MACD": ("macd", "macdsignal", "macdhist"), "BBANDS": ("upperband", "middleband", "lowerband"), "STOCH": ("slowk", "slowd"),
+    "STOCHF": ("fastk", "fastd"), "STOCHRSI": ("fastk", "fastd"), "AROON": ("aroondown", "aroonup"), "MINMAX": ("min", "max"),
+    "ACCBANDS": ("upperband", "middleband", "lowerband"),
+}  # fmt: skip
+
 
 def call(reader: "Reader", library: str, name: str, args: list[Value], named: dict[str, Value]) -> Value:
     """`talib.RSI(close, timeperiod=14)`, `ta.rsi(close, length=14)`. Raises FactorError."""
@@ -29,6 +36,8 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
         return _columns(reader, _row(TA_LIBRARY, last, "ta"), args, named)
     if library == "talib" or (last.isupper() and last in TALIB):
         row = _row(TALIB, last.upper(), "TA-Lib")
+        if args and isinstance(args[0], Frame) and len(args[0].columns) > 1:
+            return _abstract(reader, row, args[0], args[1:], dict(named))
         nodes = _nodes(reader, row, args, named)
         made = [_series(node, args, named) for node in nodes]
         return made[0] if len(made) == 1 else tuple(made)
@@ -36,6 +45,22 @@ def call(reader: "Reader", library: str, name: str, args: list[Value], named: di
     if named.get("offset", 0) not in (0, None):
         raise BadSyntax("an offset is not understood", suggestion="use shift(n)")
     return _columns(reader, row, args, {k: v for k, v in named.items() if k not in _IGNORED})
+
+
+def _abstract(reader: "Reader", row: Call, frame: Frame, args: list[Value], named: dict[str, Value]) -> Value:
+    """`talib.abstract.MACD(df)`: columns by their names, several results as a table."""
+    given: dict[str, Value] = dict(zip(row.params, args, strict=False))
+    price = named.pop("price", "close")
+    for series in row.names:
+        field = _ABSTRACT.get(series, price if series == "real" else series)
+        given[series] = frame.columns[field] if field in frame.columns else reader.bar_column(field)
+    made = [_series(node, [], {}) for node in _nodes(reader, row, [], {**given, **named})]
+    if len(made) == 1:
+        return made[0]
+    names = _OUTPUTS.get(row.name)
+    if names is None:
+        raise BadSyntax(f"the table that {row.name} gives is not understood", suggestion="give it columns: talib.NAME(df['close'])")
+    return Frame({name: column.copy(name=name) for name, column in zip(names, made, strict=True)})
 
 
 def accessor(reader: "Reader", frame: Frame, name: str, args: list[Value], named: dict[str, Value]) -> Value:

@@ -115,7 +115,10 @@ def guard_of(x: Series, name: str) -> Value:
 
 def shift(reader: "Reader", x: Series, given: Given) -> Series:
     count = given.take("periods", 1)
-    if given.take("freq") is not None:
+    freq = given.take("freq")
+    if isinstance(freq, str) and freq.startswith("-"):
+        ahead.refuse(f"shift by {freq}", "look back instead: shift(1)")
+    if freq is not None:
         raise BadSyntax("shift is understood without freq")
     given.drop("axis")
     fill = given.take("fill_value", math.nan)
@@ -263,6 +266,21 @@ def same(reader: "Reader", x: Series, given: Given) -> Series:
     return x.copy()
 
 
+def ordered(reader: "Reader", x: Series, given: Given) -> Series:
+    """x.sort_index()."""
+    if reversed_order(given):
+        ahead.refuse("a reversed column", "keep the order of time")
+    return x.copy()
+
+
+def reversed_order(given: Given) -> bool:
+    """sort_index(ascending=False), by name or after the axis."""
+    rising = given.named.get("ascending", True)
+    if isinstance(rising, list) and len(rising) == 1:
+        rising = rising[0]
+    return not (rising is True or (is_number(rising) and rising == 1)) or len(given.args) > 2
+
+
 def renamed(reader: "Reader", x: Series, given: Given) -> Series:
     name = given.take("index", "")
     return x.copy(name=name) if isinstance(name, str) and name else x.copy()
@@ -365,7 +383,7 @@ SERIES: Mapping[str, Rule] = {
     "replace": choosing.replace, "map": choosing.mapped, "apply": choosing.apply, "transform": choosing.apply, "astype": cast,
     "round": rounded, "dropna": dropna, "copy": same, "to_numpy": arrayed, "tolist": arrayed, "to_list": arrayed, "squeeze": same,
     "rename": renamed, "infer_objects": same, "convert_dtypes": same, "flatten": same, "ravel": same, "view": same, "reset_index": same,
-    "sort_index": same, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
+    "sort_index": ordered, "to_frame": lambda reader, x, given: Frame({str(given.take("name", x.name or "0")): x}), "set_axis": same,
     "reindex": reindexed, "reindex_like": lambda reader, x, given: algebra.settled(x), "abs": one(absolute),
     "isna": one(algebra.missing), "isnull": one(algebra.missing),
     "notna": one(lambda x: algebra.inverted(algebra.missing(x))), "notnull": one(lambda x: algebra.inverted(algebra.missing(x))),

@@ -177,6 +177,11 @@ def _of_counts(name: str, a: Value, b: Value) -> Value:
 
 
 def _of_python(name: str, a: Value, b: Value) -> Value:
+    if name in ("sub", "and", "or") and isinstance(a, list) and isinstance(b, list | Columns):  # sets are lists here
+        others = items(b)
+        if name == "or":
+            return [*a, *(one for one in others if one not in a)]
+        return [one for one in a if (one in others) == (name == "and")]
     if name == "add" and type(a) is type(b) and isinstance(a, str | list | tuple):
         if len(a) + len(b) > MOST_ITEMS:
             raise TooBig("this is too long")

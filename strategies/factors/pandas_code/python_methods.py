@@ -15,7 +15,7 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
         case dict():
             return _dict(of, given, name)
         case list():
-            return _list(of, given, name)
+            return _list(reader, of, given, name)
         case Appended() if name == "append":
             if of.value is not None:
                 raise BadSyntax("the list gets two values in one turn of the loop")
@@ -77,7 +77,7 @@ def _dict(of: dict[Value, Value], given: Given, name: str) -> Value:
     raise BadSyntax(f"a dict has no {name!r} here")
 
 
-def _list(of: list[Value], given: Given, name: str) -> Value:
+def _list(reader: "Reader", of: list[Value], given: Given, name: str) -> Value:
     if len(of) > MOST_ITEMS:
         raise BadSyntax("this list is too long")
     match name:
@@ -100,6 +100,12 @@ def _list(of: list[Value], given: Given, name: str) -> Value:
         case "reverse":
             of.reverse()
             return None
+        case "difference" | "intersection" | "union":  # of sets, which are lists here
+            others = given.need("other")
+            return operate(reader, {"difference": "sub", "intersection": "and", "union": "or"}[name], of, others)
+        case "issubset":
+            others = items(given.need("other"))
+            return all(one in others for one in of)
     raise BadSyntax(f"a list has no {name!r} here")
 
 
