@@ -4,7 +4,8 @@
 where they differ, the text is refused and they are named. How a text is written narrows them down first: `$close` is Qlib's and
 AlphaGen's (with `20d` AlphaGen's; with a + b, or without any arithmetic, Qlib's, as AlphaGen writes Add(a, b)); CLOSE in capitals is
 GTJA's; names that only we have (`momentum_5d`, `funding_rate`), durations and several lines are ours. Where they still differ, (-1 * x)
-for a change of sign is WorldQuant's way.
+for a change of sign is WorldQuant's way. A text that ours refuses for its units alone counts as ours in this: what another dialect takes
+its names for, it says only where that is the same.
 """
 
 import re
@@ -77,19 +78,23 @@ def _found(text: str, timeframe: int, fields: Collection[str], limits: Limits, u
     if not isinstance(text, str):
         raise BadText(f"a factor is text, not {type(text).__name__}")
     refusals: list[FactorError] = []
+    mixed: list[Reading] = []
     for group in _groups(text, frozenset(fields) - _EVERYBODYS):
         readings: list[Reading] = []
         for dialect in group:
             try:
                 node = parse(text, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=units)
             except FactorError as refusal:
-                if isinstance(refusal, UnitMismatch) and not refusal.with_rate:
-                    raise
+                if isinstance(refusal, UnitMismatch):
+                    if not refusal.with_rate:
+                        raise
+                    node = parse(text, dialect=dialect, timeframe=timeframe, fields=fields, limits=limits, units=False)
+                    mixed.append(Reading(node, dialect))
                 refusals.append(refusal)
             else:
                 readings.append(Reading(node, dialect))
         if readings:
-            return _agreed(readings, text)
+            return _agreed(readings, mixed, text)
     raise _telling(refusals)
 
 
@@ -109,16 +114,17 @@ def _groups(text: str, ours: frozenset[str]) -> tuple[tuple[str, ...], ...]:
     return ("sluice", "worldquant", "gtja"), ("qlib", "alphagen")
 
 
-def _agreed(readings: list[Reading], text: str) -> Reading:
-    """The first of those that mean one graph."""
-    if all(r.node is readings[0].node for r in readings):
+def _agreed(readings: list[Reading], mixed: list[Reading], text: str) -> Reading:
+    """The first of those that mean one graph; `mixed` are refused for their units alone, and would mean something too."""
+    all_of_them = [*mixed, *readings]
+    if all(r.node is readings[0].node for r in all_of_them):
         return readings[0]
     for reading in readings:
         if reading.dialect == "worldquant" and _NEGATED.search(text):
             return reading
-    differ = {r.node.key: r for r in reversed(readings)}
-    meanings = "; ".join(f"{r.dialect}: {_short(r.node.text)}" for r in sorted(differ.values(), key=readings.index))
-    names = " or ".join(f"--dialect {r.dialect}" for r in sorted(differ.values(), key=readings.index))
+    differ = sorted({r.node.key: r for r in reversed(all_of_them)}.values(), key=all_of_them.index)
+    meanings = "; ".join(f"{r.dialect}: {_short(r.node.text)}" for r in differ)
+    names = " or ".join(f"--dialect {r.dialect}" for r in differ)
     raise Ambiguous(f"dialects differ on what it means: {meanings}", line=1, column=1, suggestion=f"say which: {names}")
 
 

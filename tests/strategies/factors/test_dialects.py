@@ -167,6 +167,21 @@ def test_where_dialects_differ_the_text_is_refused_and_they_are_named(text: str,
         assert read(text, dialect=dialect, timeframe=HOUR, fields=FIELDS).dialect == dialect
 
 
+MIXED = [
+    ("ema(close, 60) + rank(volume)", "alphagen"),
+    ("wma(close, 9) + rank(volume)", "gtja"),
+    ("max(close, 5) + rank(volume)", "worldquant"),
+]
+
+
+@pytest.mark.parametrize(("text", "other"), MIXED)
+def test_a_text_of_ours_with_mixed_units_is_not_read_as_something_else(text: str, other: str) -> None:
+    assert refusal(text, "sluice").code == "units"
+    assert refusal(text, "auto").code == "ambiguous"
+    assert read(text, dialect=other, timeframe=HOUR, fields=FIELDS).node is not canonical(text)
+    assert read("close + rank(volume)", timeframe=HOUR, fields=FIELDS).dialect == "worldquant"  # where both mean the same it is read
+
+
 REFUSED = [
     ("Ref($close, -1)", "qlib", "look_ahead", 13), ("Ref($close, -1)", "auto", "look_ahead", 13),
     ("Delta($close, -2)", "qlib", "look_ahead", 15), ("Mean($close)", "qlib", "look_ahead", 1),
