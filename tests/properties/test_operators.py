@@ -37,6 +37,8 @@ SEVERAL: dict[str, tuple[Callable[[int], float], ...]] = {  # by the size of the
     "known": (lambda w: (w + 1) // 2, lambda w: 1, lambda w: w),
     "ddof": (lambda w: 1, lambda w: 0),
     "q": (lambda w: 0.5, lambda w: 0.31, lambda w: 0.0, lambda w: 1.0),
+    "side": (lambda w: 1.0, lambda w: -1.0),
+    "lost": (lambda w: 0.0, lambda w: 1.0, lambda w: 1.0),
     "factor": (lambda w: 0.9, lambda w: 1.0),
     "limit": (lambda w: 0.004, lambda w: 0.0),
     "decimals": (lambda w: 0.0, lambda w: 3.0, lambda w: -1.0),

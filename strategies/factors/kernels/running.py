@@ -5,7 +5,7 @@ Sums are compensated (Neumaier 1974), both words in the state: no drift in 10^8 
 
 import math
 
-from strategies.factors.kernels.jit import NAN, OUT, STATE, WINDOW, A, Floats, Ints, at, kernel, row
+from strategies.factors.kernels.jit import N1, N2, NAN, OUT, STATE, WINDOW, A, B, C, Floats, Ints, at, kernel, row
 
 SUM, MEAN, VARIANCE, DEVIATION, COUNT = 0.0, 1.0, 2.0, 3.0, 4.0
 LAST, LARGEST, SMALLEST, PRODUCT = 0.0, 1.0, 2.0, 3.0
@@ -89,3 +89,34 @@ def steps(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: 
             count[s] = c
             given = (c >= enough) & (c > 0.0) & (carry | known)
             o[s] = m if given else NAN
+
+
+@kernel
+def clock(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """The absolute bar index plus p[N2], in steps of p[WINDOW], modulo p[N1]; whatever the series is."""
+    every, cycle, later = p[WINDOW], p[N1], p[N2]
+    for i in range(n):
+        o = row(p, mem, OUT, t + i, width)
+        now = float((t + i + later) // every % cycle)
+        for s in range(width):
+            o[s] = now
+
+
+@kernel
+def recurred(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """y = a y + b, and where a is unknown b itself; no less than c where f[0] is above 0, no more where it is below.
+
+    f[1]: an unknown y becomes the bound. State: y.
+    """
+    below, lost = f[0] < 0.0, f[1] != 0.0
+    memory = at(mem, p[STATE])
+    for i in range(n):
+        a, b, c = row(p, mem, A, t + i, width), row(p, mem, B, t + i, width), row(p, mem, C, t + i, width)
+        o = row(p, mem, OUT, t + i, width)
+        for s in range(width):
+            x, bound = a[s], c[s]
+            y = x * memory[s] + b[s] if x == x else b[s]
+            beyond = (y > bound) if below else (y < bound)
+            y = bound if beyond | (lost & (y != y) & (bound == bound)) else y
+            memory[s] = y
+            o[s] = y

@@ -9,6 +9,7 @@ from strategies.factors.operators.row import MEMORY, Operator, Param, Params, be
 
 SPAN, ADJUST = Param("span", whole=False), Param("adjust", whole=False, least=0.0, default=1.0)
 KNOWN = Param("known", default=1)
+SIDE, LOST = Param("side", whole=False, least=-1.0, default=1.0), Param("lost", whole=False, least=0.0, default=0.0)
 LONGEST = 1e9  # bars of a span
 SQUARED = 1.25 * MEMORY  # the beginning enters a second moment with its square
 EWM_MEAN, EWM_VAR, EWM_STD, EWM_COV, EWM_CORR = 0.0, 1.0, 2.0, 3.0, 4.0
@@ -128,6 +129,9 @@ RECURSIVE = (
           carry=False, aliases=("cum_prod",), unit="free"),
     _step("cummax", "largest value since the beginning; NaN where a is", "pandas cummax", LARGEST, carry=False, aliases=("cum_max",)),
     _step("cummin", "smallest value since the beginning; NaN where a is", "pandas cummin", SMALLEST, carry=False, aliases=("cum_min",)),
+    Operator("recur", 3, "a times its own last value plus b, and b alone where a is not known; then at least c where `side` is 1, at "
+             "most c where it is -1; `lost` 1: c where it is not known", "definition", (SIDE, LOST), (), "free", "running.recurred",
+             state=lambda p: 1, floats=lambda p: (p[0], p[1]), anchored=True),
     _step("ffill", "the last known value", "pandas ffill", LAST, carry=True, aliases=("fill_forward", "pad", "ffillnan")),
     _expanding("expanding_mean", "mean", MEAN),
     _expanding("expanding_std", "sample deviation", DEVIATION, least=2),

@@ -147,6 +147,12 @@ SESSION_SUM = Operator(
     floats=lambda p: (0.0, 0.0, 1.0),
 )  # fmt: skip
 
+CLOCK = Operator(
+    "clock", 1, "the bar index, since 1970, plus `later` bars, in steps of `every` bars, modulo `cycle`: the hour of the day (UTC) on 1h "
+    "bars is clock(a, 1, 24, 0); the same whatever a is", "definition", (Param("every"), Param("cycle"), Param("later", least=0.0)),
+    unit="rate", kernel="running.clock",
+)  # fmt: skip
+
 INDICATORS = (
     made("true_range", 3, "of high, low, close: largest of high - low, |high - last close|, |low - last close|", _true_range,
          aliases=("trange",)),
@@ -194,7 +200,7 @@ INDICATORS = (
     made("hma", 1, "Hull's mean: decay_linear(2 decay_linear(a, n / 2) - decay_linear(a, n), sqrt n), whole numbers rounded down", _hma,
          params=window(2)),
     made("vwma", 2, "mean of a weighed with v: ts_sum(a v) / ts_sum(v)", _weighed("ts_sum"), params=window()),
-    SESSION_SUM,
+    SESSION_SUM, CLOCK,
     made("vwap_session", 2, "of price, volume: session_sum(price x volume) / session_sum(volume)", _weighed("session_sum"),
          params=(Param("bars"),)),
     made("keltner_upper", 3, "ema(close) + k atr, of high, low, close", _keltner("add"), params=(*window(), WIDTH)),

@@ -85,6 +85,23 @@ def session_sum(values: list[float], bars: int) -> list[float]:
     return result
 
 
+def clock(values: list[float], every: int, cycle: int, later: int) -> list[float]:
+    return [float((t + later) // every % cycle) for t in range(FIRST, FIRST + len(values))]
+
+
+def recur(factors: list[float], steps: list[float], bounds: list[float], side: float, lost: float) -> list[float]:
+    result, y = [], np.nan
+    for a, b, c in zip(factors, steps, bounds, strict=True):
+        y = b if a != a else a * y + b
+        if c == c:
+            if y != y:
+                y = c if lost else y
+            else:
+                y = min(y, c) if side < 0 else max(y, c)
+        result.append(y)
+    return result
+
+
 def age(values: list[float], w: int, side: float) -> list[float]:
     result = []
     for t in range(len(values)):
@@ -221,7 +238,8 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "cs_mean": for_all(np.mean), "cs_std": for_all(lambda v: v.std(ddof=1), 2), "cs_median": for_all(np.median),
     "cs_min": for_all(np.min), "cs_max": for_all(np.max), "group_rank": by_group(lambda x: twice_rank(x) / 2 / len(x)),
     "group_mean": by_group(np.mean, all_members=True), "group_demean": by_group(lambda x: x - x.mean()), "group_zscore": by_group(score),
-    "expanding_count": expanding_count, "session_sum": per_symbol(session_sum),
+    "expanding_count": expanding_count, "session_sum": per_symbol(session_sum), "clock": per_symbol(clock),
+    "recur": per_symbol(recur),
     "ta_ema": per_symbol(lambda x, w, skip: seeded(x, w, skip, 2 / (w + 1), w, 1, w)),
     "ta_wilder": per_symbol(lambda x, w: seeded(x, w, 0, 1 / w, w, 1, w)),
     "ta_wilder_sum": per_symbol(lambda x, w, early: seeded(x, w, 0, 1 / w, w - 1, w, max(1, w - early))),

@@ -210,5 +210,5 @@ def test_parameters_without_a_meaning_are_refused(refused, name: type[FactorErro
 
 def test_kernels_of_these_families_are_few() -> None:
     families = (*FAMILIES["Recursive"], *FAMILIES["Technical analysis"], *FAMILIES["Across symbols"])
-    assert len({row.kernel for row in families if row.kernel}) <= 18
+    assert len({row.kernel for row in families if row.kernel}) <= 20
     assert all(node.op not in OPERATORS or OPERATORS[node.op].means is None for node in distinct([call("ta_adx", HIGH, LOW, CLOSE, 14)]))
