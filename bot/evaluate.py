@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bot.compiling import announce
+from bot.errors import ConfigError
 from feeds.files import Floats, Ints
 from feeds.panel_files import TIME, Panel
+from feeds.times import iso
 from strategies.factors import Machine, Node, compile_factors
 from strategies.factors.check import distinct
 from strategies.factors.operators import OPERATORS
@@ -62,6 +64,31 @@ def evaluate(panel: Panel, jobs: Sequence[Job], span: Span, say: Callable[[int, 
     parts = list(slices(jobs, len(panel.symbols)))
     for number, part in enumerate(parts):
         yield from _slice(panel, part, span, _counted(say, number, len(parts)))
+
+
+def check_place(output: Path, batch: bool) -> None:
+    """Before anything is read: values have to fit where they are to go. Raises ConfigError."""
+    if batch:
+        if output.exists() and not output.is_dir():
+            raise ConfigError(f"{output} is a file.  -o of a batch is a folder, in which every id gets a file of its own")
+    elif output.is_dir():
+        raise ConfigError(f"{output} is a folder.  -o of one factor is a file: -o {output / 'factor.parquet'}")
+    elif not output.parent.is_dir():
+        raise ConfigError(f"{output}: there is no folder {output.parent}.  Make it, or name another place: -o OUT")
+
+
+def remark(panel: Panel, node: Node, result: Result) -> str:
+    """What to think of a file in which nothing stands; empty where something does."""
+    if not result.rows:
+        return f"no bar of the data lies between --from and --to: they are from {iso(int(panel.times[0]))} to {iso(int(panel.times[-1]))}"
+    if result.known:
+        return ""
+    if node.look_back >= panel.times.size:
+        return f"nothing is known: the factor looks back {node.look_back} bars, and the data have {panel.times.size}"
+    return (
+        "nothing is known at any bar: a window is known when it is full of known values, and what works across symbols where they differ; "
+        "ffill(x) carries the last known value of x over bars without one"
+    )
 
 
 def _counted(say: Callable[[int, int], None], number: int, parts: int) -> Callable[[int, int], None]:

@@ -224,7 +224,7 @@ def evaluate(
     """
     from bot import factor_text
     from bot.commands.progress import progress
-    from bot.evaluate import Job, Span
+    from bot.evaluate import Job, Span, check_place, remark
     from bot.evaluate import evaluate as run
     from strategies.errors import FactorError
 
@@ -235,6 +235,7 @@ def evaluate(
         _alone(text, batch)
     else:
         _needed(text)
+    check_place(output, batch is not None)
     panel = _panel(data, symbols, timeframe)
     setting = factor_text.Setting(panel.timeframe, panel.fields, dialect, None if units is None else units == "on")
     if batch is not None:
@@ -251,6 +252,8 @@ def evaluate(
         (result,) = run(panel, [Job("factor", node, output)], span, say)
     document = {"ok": True, "file": str(output), "rows": result.rows, "known": result.known, "symbols": list(panel.symbols)}
     out.answer(document, [f"{output}: {result.rows} rows of {len(panel.symbols)} symbols, {result.known} values known"])
+    if said := remark(panel, node, result):
+        out.note(said)
     return 0
 
 

@@ -347,11 +347,29 @@ def test_market_data_is_never_written_over(capsys: Capture, tmp_path: Path) -> N
 
 def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing(capsys: Capture, tmp_path: Path) -> None:
     market(tmp_path / "data")
-    assert run(capsys, "factor", "eval", "close", "--data", "data", "-o", "no/such/v.parquet")[0] == 4
+    code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "no/such/v.parquet")
+    assert code == 4 and "there is no folder no/such" in err
     (tmp_path / "bar").mkdir()
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "bar")
-    assert code == 4 and "bar" in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bar", "data"]
+    assert code == 4 and "bar is a folder" in err and "-o bar/factor.parquet" in err
+    Path("b.jsonl").write_text(lines({"id": "x", "text": "close"}))
+    code, _, err = run(capsys, "factor", "eval", "--batch", "b.jsonl", "--data", "data", "-o", "b.jsonl")
+    assert code == 4 and "b.jsonl is a file" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.jsonl", "bar", "data"]
+
+
+def test_why_nothing_is_known_is_said(capsys: Capture, tmp_path: Path) -> None:
+    market(tmp_path / "data")
+    for text, bounds, said in (
+        ("close", ("--from", "2030-01-01"), "from 2024-01-01T00:00:00Z to 2024-01-09T07:00:00Z"),
+        ("ts_mean(close, 500)", (), "looks back 499 bars, and the data have 200"),
+        ("ts_mean(close / 0, 5)", (), "full of known values"),
+        ("close", (), ""),
+    ):
+        code, out, err = run(capsys, "factor", "eval", text, "--data", "data", "-o", "v.parquet", "--json", *bounds)
+        assert code == 0 and said in err, err
+        assert (json.loads(out)["known"] == 0) == bool(said)
+        assert len(err.splitlines()) == (2 if said else 1)  # the missing bars are said whatever comes of it
 
 
 def test_a_published_set_goes_by_its_name(capsys: Capture) -> None:
