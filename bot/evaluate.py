@@ -29,6 +29,7 @@ PIECE = 4_096  # bars of input that are read at once, at least
 MEMORY = 1 << 30  # bytes that one program, its results and its inputs may take
 MOST_FILES = 256  # that are written at once
 CHUNK_BYTES = 8 << 10  # that a machine keeps of each register, at least
+NOT_PARQUET = (".csv", ".tsv", ".feather", ".arrow", ".json", ".jsonl", ".xlsx")
 
 
 class Job(NamedTuple):
@@ -73,6 +74,8 @@ def check_place(output: Path, batch: bool) -> None:
             raise ConfigError(f"{output} is a file.  -o of a batch is a folder, in which every id gets a file of its own")
     elif output.is_dir():
         raise ConfigError(f"{output} is a folder.  -o of one factor is a file: -o {output / 'factor.parquet'}")
+    elif output.suffix.lower() in NOT_PARQUET:
+        raise ConfigError(f"{output}: values are written as Parquet.  Name the file so: -o {output.with_suffix('.parquet')}")
     elif not output.parent.is_dir():
         raise ConfigError(f"{output}: there is no folder {output.parent}.  Make it, or name another place: -o OUT")
 

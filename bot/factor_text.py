@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+import strategies
 from bot.errors import ConfigError
 from feeds.bars import COLUMNS
 from feeds.times import span_text
@@ -165,6 +166,11 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]} work" if len(names) > 1 else f"{names[0]} works"
 
 
+def published_sets() -> dict[str, Path]:
+    """The sets that come with it, by name."""
+    return {path.stem: path for path in sorted((Path(strategies.__file__).parent / "library").glob("*.jsonl"))}
+
+
 def of_argument(text: str, stdin: IO[bytes]) -> Source:
     """The factor of an argument: `-` reads it from stdin, a file's name reads the file, else it is the text itself.
 
@@ -174,6 +180,8 @@ def of_argument(text: str, stdin: IO[bytes]) -> Source:
         return Source(_decoded(stdin.read(LARGEST + 1), "stdin"), name="stdin")
     file = Path(text.strip())
     if not _is_file(file):
+        if text.strip() in published_sets():
+            raise ConfigError(f"{text.strip()} is a published set, of many factors.  Give it as a batch: --batch {text.strip()}")
         if _NAMES_A_FILE.fullmatch(text.strip()):
             raise ConfigError(f"{text.strip()}: there is no such file.  A factor is its text, - for stdin, or a file that holds it")
         return Source(text)

@@ -136,21 +136,16 @@ def _opened(batch: str) -> IO[bytes]:
     """A file, stdin, or one of the published sets by name."""
     if batch == "-":
         return sys.stdin.buffer
+    from bot.factor_text import published_sets
+
     file = Path(batch)
-    published = _published()
+    published = published_sets()
     if batch in published and not file.exists():
         return published[batch].open("rb")
     try:
         return file.open("rb")
     except FileNotFoundError:
         raise ConfigError(f"there is no file {batch}.  Give one, or a published set: {', '.join(published)}") from None
-
-
-def _published() -> dict[str, Path]:
-    """The sets that come with it, by name."""
-    import strategies
-
-    return {path.stem: path for path in sorted((Path(strategies.__file__).parent / "library").glob("*.jsonl"))}
 
 
 def _say_line(document: "Document") -> None:

@@ -349,6 +349,8 @@ def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing(capsys: Captur
     market(tmp_path / "data")
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "no/such/v.parquet")
     assert code == 4 and "there is no folder no/such" in err
+    code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "v.csv")
+    assert code == 4 and "as Parquet" in err and "-o v.parquet" in err
     (tmp_path / "bar").mkdir()
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "bar")
     assert code == 4 and "bar is a folder" in err and "-o bar/factor.parquet" in err
@@ -376,6 +378,8 @@ def test_a_published_set_goes_by_its_name(capsys: Capture) -> None:
     code, out, _ = run(capsys, "factor", "parse", "--batch", "alpha158", "--timeframe", "1d")
     answers = [json.loads(line) for line in out.splitlines()]
     assert (code, len(answers), sum(answer["ok"] for answer in answers)) == (0, 158, 158)
+    code, _, err = run(capsys, "factor", "parse", "alpha158")
+    assert code == 4 and "--batch alpha158" in err
     code, _, err = run(capsys, "factor", "parse", "--batch", "alpha159")
     assert code == 4
     assert "alpha101, alpha158, alpha191, alpha360" in err
