@@ -4,6 +4,7 @@ import math
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import CONST, Node, call, const
+from strategies.factors.pandas_code import affine
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.numbers import number_node
 
@@ -58,15 +59,21 @@ def _refusal() -> BadSyntax:
 def solve(reader: "Reader", turn: Node, mine: Node, start: Node, first: int, *, from_before: bool = False) -> Node:
     """A value that is `turn` of its own value `mine` at the bar before.
 
-    start  what it is at the bars before `first`; from_before: it is no value of a bar, and the first turn is at bar `first`
+    start  what it is at the bars before `first`; from_before: it is no value of a bar
     Raises BadSyntax where it is none of the kinds that are understood.
     """
-    if mine in leaves(start) or (from_before and first) or (not from_before and not first):
+    if mine in leaves(start) or (not from_before and not first):
         raise _refusal()
     begin = call("is_nan", call("delay", call("is_nan", reader.clock), first)) if first else const(0)
+    if mine not in leaves(turn):
+        return call("where", begin, start, turn) if first else turn
     held = _held(turn, mine)
     if held is not None:
-        return call("ffill", call("where", begin, start, held)) if first else call("nan_to", call("ffill", held), start)
+        node = call("ffill", call("where", begin, start, held)) if first else call("nan_to", call("ffill", held), start)
+        gaps = _gaps(turn, mine)
+        if gaps is None:
+            return node
+        return call("keep", node, call("not", call("nan_to", call("ffill", call("where", begin, 0, gaps) if first else gaps), 0)))
     share, rest = _linear(turn, mine)
     if share == 1.0 and rest is not None:
         steps = call("where", begin, start, rest) if first else rest
@@ -74,7 +81,8 @@ def solve(reader: "Reader", turn: Node, mine: Node, start: Node, first: int, *, 
         return _unbroken(total if first else call("add", total, start), steps)
     if share is not None and rest is not None and 0 < share < 1 and first <= 1:
         return _faded(reader, rest, share, start, first)
-    return _restarted(turn, mine, start, begin, first)
+    made = affine.solved(reader.clock, turn, mine, start, begin) if _steps(turn, mine) is None else None
+    return _restarted(turn, mine, start, begin, first) if made is None else made
 
 
 def _faded(reader: "Reader", rest: Node, share: float, start: Node, first: int) -> Node:
@@ -142,6 +150,20 @@ def _held(turn: Node, mine: Node) -> Node | None:
         return None
     yes, no = _held(turn.args[1], mine), _held(turn.args[2], mine)
     return None if yes is None or no is None else call("where", turn.args[0], yes, no)
+
+
+def _gaps(turn: Node, mine: Node) -> Node | None:
+    """Of such a choice: 1 where what is chosen is not known, NaN where the value itself stands; None where it is always known."""
+    if turn is mine or turn.op != "where" or mine not in leaves(turn):
+        return None if turn is mine or _number(turn) is not None else call("is_nan", turn)
+    test, yes, no = turn.args
+    compared = test.args[0] if test.op == "nan_to" else test
+    first = None if compared.op in ("gt", "ge", "eq") and yes in compared.args else _gaps(yes, mine)
+    second = _gaps(no, mine)
+    if first is None and second is None:
+        return None
+    sides = [const(math.nan if v is mine else 0) if gaps is None else gaps for v, gaps in ((yes, first), (no, second))]
+    return call("where", test, *sides)
 
 
 def _linear(turn: Node, mine: Node) -> tuple[float | None, Node | None]:
