@@ -119,7 +119,8 @@ class _Reader(ABC):
             case ast.Call(keywords=[*_, ast.keyword(arg=None)]):
                 raise BadSyntax("arguments are written one by one, not unpacked")
             case ast.Call(keywords=[_, *_]):
-                raise WrongArity("arguments go by place, not by name")
+                name = tree.func.id if isinstance(tree.func, ast.Name) else "ts_mean"
+                raise WrongArity("arguments go by place, not by name", suggestion=f"write {name}(x, 20), not {name}(x, window=20)")
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
                 return self.called(name, args, depth)
             case _:
@@ -180,8 +181,11 @@ class _Reader(ABC):
             raise LookAhead(f"{name} would use bars that have not closed", suggestion="use delay(x, n) to look back")
         share = name in ("quantile", "percentile", "ts_quantile")
         if name in WHOLE_SAMPLE and len(trees) in (1, 1 + share):
-            hint = "ts_quantile(x, 20, 0.9)" if share else f"{name}(x, 20)"
-            raise LookAhead(f"{name} without a window would see the whole sample", suggestion=f"write {hint}, or rank(x) across symbols")
+            bare = name.removeprefix("ts_")
+            over_time, across = f"ts_{bare}" if f"ts_{bare}" in self.dialect.names else name, f"cs_{bare}"
+            hint = f"{over_time}(x, 20, 0.9)" if share else f"{over_time}(x, 20)"
+            hint += f", or {across}(x) across symbols" if across in self.dialect.names else ""
+            raise LookAhead(f"{name} without a window would see the whole sample", suggestion=f"write {hint}")
         counts = self.dialect.arities(name)
         if counts:
             takes = " or ".join(str(c) for c in counts) if len(counts) < 4 else f"{counts[0]} to {counts[-1]}"

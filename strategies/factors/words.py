@@ -33,10 +33,15 @@ _PYTHON = {"^": "**", "&&": "and", "||": "or", "!": "not"}
 _VALUES = frozenset({"true", "false", "none", "nan", "inf", "infinity", "null"})
 _KEPT = frozenset({"and", "or", "not", "if", "else"})
 _CALLED = {"if": "where", "and": "and_", "or": "or_"}  # the keyword where a function stands: if(c, a, b)
+_PLAIN = {
+    "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u00d7": "*", "\u00b7": "*", "\u22c5": "*", "\u2217": "*", "\u00f7": "/", "\u2215": "/",
+    "\u2265": ">=", "\u2264": "<=", "\u2260": "!=", "\u00b2": "** 2", "\u00b3": "** 3", "\u221a": "sqrt(x)", "\u00a0": "a space",
+    "\u2211": "ts_sum(x, n)", "\u0394": "delta(x, n)", "\u03c3": "ts_std(x, n)", "\u2227": "and", "\u2228": "or", "\u00ac": "not",
+}  # fmt: skip
 _REFUSED: dict[str, FactorError] = {
-    ".": BadSyntax("there are no attributes", suggestion="write the field's own name, such as close"),
+    ".": BadSyntax("there are no attributes", suggestion="write fields and operators: close, and delay(close, 1) for close.shift(1)"),
     "[": BadSyntax("there are no subscripts and lists", suggestion="use delay(x, n) for an earlier bar"),
-    "#": BadText("comments are not allowed inside a factor"),
+    "#": BadText("comments are not allowed inside a factor", suggestion="leave it out"),
     "'": BadConstant("text is not a value"),
     '"': BadConstant("text is not a value"),
     "`": BadConstant("text is not a value"),
@@ -104,7 +109,8 @@ def _gate(text: str) -> str:
         if not (" " <= character <= "~" or character in "\n\t"):
             row = text.count("\n", 0, index) + 1
             column = index - text.rfind("\n", 0, index)
-            raise BadText(f"character U+{ord(character):04X} is not plain ASCII text", line=row, column=column)
+            hint = f"write {_PLAIN[character]} for it" if character in _PLAIN else "leave it out"
+            raise BadText(f"character U+{ord(character):04X} is not plain ASCII text", line=row, column=column, suggestion=hint)
     return text
 
 

@@ -204,3 +204,23 @@ def test_the_language_is_the_same_when_python_leaves_assertions_out() -> None:
     says = "from strategies.factors.dialects import DIALECTS; print(len(DIALECTS['sluice'].table))"
     done = subprocess.run([sys.executable, "-O", "-c", says], capture_output=True, text=True, check=True)
     assert done.stdout == f"{len(DIALECTS['sluice'].table)}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("mean(close)", "write ts_mean(x, 20), or cs_mean(x) across symbols"),
+        ("max(close)", "write ts_max(x, 20), or cs_max(x) across symbols"),
+        ("quantile(close, 0.9)", "write ts_quantile(x, 20, 0.9)"),
+        ("ts_sum(close)", "write ts_sum(x, 20)"),
+        ("ema(close, span=20)", "write ema(x, 20), not ema(x, window=20)"),
+        ("close.shift(1)", "write fields and operators: close, and delay(close, 1) for close.shift(1)"),
+        ("close \u2212 open", "write - for it"),
+        ("close\u200b", "leave it out"),
+        ("close # now", "leave it out"),
+    ],
+)
+def test_what_models_write_is_answered_with_how_it_is_said_here(text: str, suggestion: str) -> None:
+    with pytest.raises(FactorError) as caught:
+        parse(text, timeframe=60_000, fields=("close", "open"))
+    assert caught.value.suggestion == suggestion
