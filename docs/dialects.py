@@ -14,8 +14,9 @@ dialect, the graph is the same, and so is its key. `sluice factor parse TEXT` sa
 Without `--dialect` (or `dialect` in a batch or a configuration) the dialect is found: the one in which every name and number of arguments
 exists. Text with `$close` is taken for `qlib` or `alphagen` (with windows such as `20d` for `alphagen`, with `a + b` or no arithmetic at
 all for `qlib`), `CLOSE` in capitals for `gtja`; derived names, fields that only a feed of ours has, durations and several lines are
-`sluice`; other text may be `sluice`, `worldquant` or `gtja`. Where several read it as one graph, the first is named; where they differ,
-the text is refused as `ambiguous` and says which to choose from. Python code about a DataFrame is `pandas`: see [pandas.md](pandas.md).
+`sluice`; other text may be `sluice`, `worldquant` or `gtja`, and where it is none of them `qlib` or `alphagen`. Where several read it as
+one graph, the first is named; where they differ, the text is refused as `ambiguous` and says which to choose from. What `sluice` refuses
+for its units alone is compared all the same. Python code about a DataFrame is `pandas`: see [pandas.md](pandas.md).
 
 In a pattern a small letter stands for any argument; a number or a comparison (`n < 1`) for a constant that is so; a word in capitals for
 itself. Lines with one name and number of arguments are tried in this order. Made by `make docs`."""
@@ -51,7 +52,7 @@ def _manners(dialect: Dialect) -> Iterator[str]:
 
 
 def _rules(dialect: Dialect) -> Iterator[str]:
-    for means in dialect.table.values():
+    for (name, _), means in dialect.table.items():
         for rule in () if isinstance(means, str) else means:
             left, _, right = rule.text.partition(" = ")
-            yield f"| `{cell(left)}` | `{cell(right)}` |"
+            yield f"| `{cell(name.rstrip('_') + left[left.index('(') :])}` | `{cell(right)}` |"

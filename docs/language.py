@@ -64,7 +64,8 @@ UNIT_TEXT = """## Units
 
 Prices, volumes, money (price x volume), rates and time do not add up with one another: `close + volume` is refused, as is comparing them,
 and `min`, `max`, `where` of them. Constants go with anything, and so do metrics whose unit is not known. Bars out of a constant number of
-bars, `ts_argmax(x, 20) / 20`, are a rate."""
+bars, `ts_argmax(x, 20) / 20`, are a rate. `factor parse` prints `ratio` for a rate, `any` where the unit of a metric is not known, and
+`mixed` where a text that is read without units mixes them."""
 
 ELSEWHERE = """## Words
 
