@@ -1,17 +1,18 @@
 """`groupby`: by symbol it changes nothing; by day or by runs of equal values, what accumulates within the group is causal."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from strategies.errors import BadSyntax
 from strategies.factors.graph import CONST, Node, const
 from strategies.factors.graph import call as node_of
-from strategies.factors.pandas_code import above, ahead, algebra
+from strategies.factors.pandas_code import above, ahead, algebra, times
 from strategies.factors.pandas_code.context import Reader
-from strategies.factors.pandas_code.values import Frame, Given, Index, Kind, Method, Series, Value, Whole, is_number
+from strategies.factors.pandas_code.values import Frame, Given, Kind, Series, Value, Whole, is_number, whole
 
-DAY = 86_400_000
 _SYMBOLS = frozenset({"symbol", "ticker", "asset", "coin", "code", "instrument", "sid", "pair"})
+_BACK = ("shift", "diff", "pct_change")
 _WITHIN = frozenset(
     {"cumsum", "cumcount", "cummax", "cummin", "cumprod", "shift", "diff", "pct_change", "ffill", "rolling", "expanding", "ewm", "rank"}
 )
@@ -37,23 +38,13 @@ def group(reader: "Reader", of: Frame | Series, given: Given) -> Grouped:
         by = of.columns[by]
     if (isinstance(by, str) and by.lower() in _SYMBOLS) or (is_number(by) and by == 0):
         return Grouped(of)
-    day = _day(by)
+    day = times.bars_a_day(by)
     if day:
-        whole, rest = divmod(DAY * day, reader.setting.timeframe)
-        if rest or whole < 1:
-            raise BadSyntax("a day is no whole number of bars")
-        return Grouped(of, None, whole)
+        return Grouped(of, None, day)
     if isinstance(by, Series) and by.node.op == "cumsum" and by.low:  # it never falls, so that no group comes back
         starts = algebra.result(by.node.args[0], by, kind=Kind.BOOL, low=1, known=True)
         return Grouped(of, starts)
     return Grouped(of, None, 0, by_value=True)
-
-
-def _day(by: Value) -> int:
-    """Days of a group: 1 where `by` is the date of the index."""
-    if isinstance(by, Method) and isinstance(by.of, Index):
-        return 1 if by.name in ("date", "day", "normalize", "dayofyear") and by.name != "day" else 0
-    return 0
 
 
 def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
@@ -76,9 +67,14 @@ def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
         Whole(f"{name} of a group, which ends after the bar,", "use rolling(n) or expanding()").refuse()
     if of.starts is not None and of.starts.node.op == CONST:
         raise BadSyntax("groups by such values are not understood", suggestion="groupby(condition.cumsum()), or np.where(condition, x, 0)")
+    if isinstance(of.of, Frame) and name == "cumcount":
+        of = replace(of, of=Series(reader.clock))
     if isinstance(of.of, Frame):
         raise BadSyntax("name the column", suggestion="df.groupby(key)['close'].cumsum()")
-    given.done()
+    count = given.take("periods", 1) if name in _BACK else 1
+    given.drop("fill_method").done()
+    if name in _BACK:
+        return _back(reader, of.of, of, whole(count, "the shift"), name)
     return rule(reader, of.of, of)
 
 
@@ -108,14 +104,51 @@ def _number(reader: "Reader", x: Series, of: Grouped) -> Series:
     return algebra.arithmetic("sub", _total(reader, one, of), algebra.as_series(1)).copy(low=1)
 
 
+def _starts(reader: "Reader", x: Series, of: Grouped) -> Node:
+    """True at the first bar of each group, the first of which begins with the data."""
+    return node_of("eq", _number(reader, x, of).node, 0)
+
+
 def _first(reader: "Reader", x: Series, of: Grouped) -> Series:
     """The first known value of the group."""
-    if not of.bars:
-        assert of.starts is not None
-        starts = of.starts.node
-    else:
-        starts = node_of("eq", _number(reader, x, of).node, 0)
-    return algebra.result(_held(x.node, starts), x, low=x.low, known=False)
+    here = algebra.inverted(algebra.missing(x))
+    so_far = _total(reader, here.copy(kind=Kind.INT), of).node
+    held = _held(x.node, node_of("and", here.node, node_of("eq", so_far, 1)))
+    return algebra.result(node_of("keep", held, so_far), x, low=x.low, known=False)
+
+
+def _extreme(side: int) -> Callable[["Reader", Series, Grouped], Series]:
+    """The largest or smallest since the group began."""
+
+    def rule(reader: "Reader", x: Series, of: Grouped) -> Series:
+        starts, unknown = _starts(reader, x, of), const(math.nan)
+        node = node_of("recur", node_of("where", starts, unknown, 1), node_of("where", starts, x.node, 0), x.node, side, 1)
+        return algebra.result(
+            node if x.known else node_of("keep", node, node_of("not", node_of("is_nan", x.node))), x, low=x.low, kind=x.kind
+        )
+
+    return rule
+
+
+def _product(reader: "Reader", x: Series, of: Grouped) -> Series:
+    starts, unknown = _starts(reader, x, of), node_of("is_nan", x.node)
+    filled = node_of("nan_to", x.node, 1)
+    node = node_of("recur", node_of("where", starts, const(math.nan), filled), node_of("where", starts, filled, 0), const(math.nan), 1, 0)
+    return algebra.result(node if x.known else node_of("keep", node, node_of("not", unknown)), x, low=x.low, kind=Kind.FLOAT)
+
+
+def _back(reader: "Reader", x: Series, of: Grouped, count: int, name: str) -> Value:
+    """shift, diff and pct_change that do not reach before the group."""
+    if count < 0:
+        ahead.refuse(f"{name}({count})", f"look back instead: {name}({-count})")
+    before = above.methods.delayed(reader, x, count) if count else x
+    inside = algebra.compare("ge", _number(reader, x, of), algebra.as_series(count))
+    before = algebra.choose(inside, before, algebra.as_series(math.nan))
+    if name == "shift":
+        return before
+    if name == "diff":
+        return algebra.arithmetic("sub", x, before)
+    return algebra.arithmetic("sub", algebra.divided(x, before), algebra.as_series(1))
 
 
 def _last_of(reader: "Reader", x: Series, of: Grouped) -> Series:
@@ -123,5 +156,6 @@ def _last_of(reader: "Reader", x: Series, of: Grouped) -> Series:
 
 
 _RULES: dict[str, Callable[["Reader", Series, Grouped], Series]] = {
-    "cumsum": _total, "cumcount": _number, "first": _first, "last": _last_of,
+    "cumsum": _total, "cumcount": _number, "first": _first, "last": _last_of, "cummax": _extreme(1), "cummin": _extreme(-1),
+    "cumprod": _product, "shift": _total, "diff": _total, "pct_change": _total,
 }  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call as node_of
 from strategies.factors.graph import nearest
-from strategies.factors.pandas_code import above, ahead, algebra, choosing, frames, groups, python_methods, reductions, windows
+from strategies.factors.pandas_code import above, ahead, algebra, choosing, frames, groups, python_methods, reductions, times, windows
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.measures import Argsort
 from strategies.factors.pandas_code.operands import compare, describe, operate
@@ -74,6 +74,8 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
             return of.value
         case groups.Grouped():
             return groups.method(reader, of, given, name)
+        case Index():
+            return times.method(reader, of, given, name)
         case _:
             if name in ahead.CALLS:
                 ahead.refuse(name, ahead.CALLS[name])
@@ -84,6 +86,7 @@ def _of_series(reader: "Reader", x: Series, given: Given, name: str) -> Value:
     rule = SERIES.get(name)
     if rule is not None:
         done = rule(reader, x, given)
+        done = x.copy() if done is x else done
         if isinstance(done, Series) and done.name == "" and x.name:
             done.name = x.name
         return done

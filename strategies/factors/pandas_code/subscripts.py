@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import call
-from strategies.factors.pandas_code import above, ahead, algebra, loops, windows
+from strategies.factors.pandas_code import above, ahead, algebra, loops, times, windows
 from strategies.factors.pandas_code.context import Reader
 from strategies.factors.pandas_code.groups import Grouped
 from strategies.factors.pandas_code.operands import describe
@@ -157,7 +157,7 @@ def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
     if isinstance(step, int) and step < 0:
         ahead.refuse("a reversed column", "keep the order of time")
     if lower is None and upper is None and step in (None, 1):
-        return x
+        return x if x.array else x.copy()
     if isinstance(lower, Bar) or isinstance(upper, Bar):
         return loops.window(reader, x, key)
     if x.array or reader.elementwise == 0:
@@ -178,6 +178,8 @@ def from_end(key: Value) -> bool:
 
 def _located(reader: "Reader", at: Located, key: Value) -> Value:
     of = at.of
+    if at.how == "loc" and isinstance(key, slice) and isinstance(key.stop, Bar):
+        key = slice(key.start, replace(key.stop, plus=key.stop.plus + 1), key.step)  # labels include the last
     if isinstance(of, Window | Items | Last | Vector):
         return get(reader, of, key)
     if isinstance(of, Frame) and isinstance(key, tuple) and len(key) == 2:
@@ -230,7 +232,8 @@ def property_of(reader: "Reader", owner: Value, name: str) -> Value:
         case Items() | Vector():
             found = {"size": len(owner.items), "shape": (len(owner.items),), "T": owner, "values": owner}.get(name, _NONE)
         case Index():
-            found = owner if name in ("values", "index") else _NONE
+            part = times.part(reader, owner, name)
+            found = owner if name in ("values", "index") else _NONE if part is None else part
     if found is not _NONE:
         return found
     if isinstance(owner, Frame | Series | Window | Items | Last | Vector):
