@@ -82,6 +82,11 @@ def _both(parts: Iterable[Series]) -> Node | None:
     return rows
 
 
+def gaps(x: Node) -> Node:
+    """1 where it is not known, 0 where it is, NaN before the first bar that it is of."""
+    return call("delay", gaps(x.args[0]), *x.params) if x.op == "delay" else call("is_nan", x)
+
+
 def settled(s: Series) -> Series:
     """As long as the table again: not known where rows were removed."""
     if s.rows is None:

@@ -40,8 +40,10 @@ def put(reader: "Reader", owner: Value, key: Value, new: Value) -> None:
         case Located(of=Series() as series):
             _put_series(reader, series, key, new)
         case dict():
+            reader.changing(owner)
             owner[key] = new
         case list() if isinstance(key, int) and -len(owner) <= key < len(owner):
+            reader.changing(owner)
             owner[key] = new
         case _:
             raise BadSyntax(f"items of {describe(owner)} cannot be set")
@@ -49,6 +51,8 @@ def put(reader: "Reader", owner: Value, key: Value, new: Value) -> None:
 
 def _put_frame(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
     if isinstance(key, str):
+        if reader.walk is not None and isinstance(new, Series) and not _is_row(reader.walk.item, frame):
+            ahead.refuse("the value of a bar, put at every bar,", "write it to the bar: df.loc[df.index[i], 'x']")
         put_column(frame, key, new)
     elif isinstance(key, list):
         parts = list(new.columns.values()) if isinstance(new, Frame) else list(new) if isinstance(new, tuple | list) else [new] * len(key)
@@ -61,6 +65,11 @@ def _put_frame(reader: "Reader", frame: Frame, key: Value, new: Value) -> None:
             frame.columns[name] = _masked(one, key, new)
     else:
         raise BadSyntax(f"a table has no item {describe(key)}")
+
+
+def _is_row(item: Value, frame: Frame) -> bool:
+    """What a loop over rows goes over."""
+    return any(one is frame for one in (item if isinstance(item, tuple) else (item,)))
 
 
 def _masked(old: Series, condition: Series, new: Value) -> Series:
@@ -79,6 +88,8 @@ def _put_series(reader: "Reader", x: Series, key: Value, new: Value) -> None:
     if isinstance(key, Bar):
         loops.put(reader, x, key, new)
         return
+    if reader.walk is not None and isinstance(new, Series):
+        ahead.refuse("the value of a bar, written to others,", "write it to the bar: out[i]")
     if isinstance(key, Series):
         x.become(_masked(x, key, new))
     elif isinstance(key, slice) and key == slice(None, None, None):

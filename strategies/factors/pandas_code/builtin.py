@@ -178,7 +178,7 @@ def _list(reader: "Reader", given: Given) -> Value:
     over = given.take("iterable", [])
     if isinstance(over, Walk):
         return arrays.bar_numbers(reader, over)
-    return over if isinstance(over, Series | Short) else items(over)
+    return over if isinstance(over, Series | Short) else reader.made(list(items(over)))
 
 
 def _tuple(reader: "Reader", given: Given) -> Value:
@@ -188,7 +188,7 @@ def _tuple(reader: "Reader", given: Given) -> Value:
 def _dict(reader: "Reader", given: Given) -> Value:
     over = given.take("mapping", {})
     made = dict(over) if isinstance(over, dict) else {k: v for k, v in (items(p) for p in items(over))}
-    return {**made, **given.named}
+    return reader.made({**made, **given.named})
 
 
 def _enumerate(reader: "Reader", given: Given) -> Value:

@@ -32,7 +32,7 @@ def instance(reader: "Reader", owner: Class, given: Given | None) -> Instance:
         reader.block([s for s in one.tree.body if isinstance(s, ast.Assign | ast.AnnAssign)], scope)
         names |= scope.names
         order += [s.target.id for s in one.tree.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
-    made = Instance(names, methods, owner.scope, owner)
+    made: Instance = reader.made(Instance(names, methods, owner.scope, owner))
     if given is None:
         return made
     if "__init__" in methods:

@@ -10,9 +10,10 @@ from strategies.factors.dialects import Setting, resolve
 from strategies.factors.graph import Node, field, nearest
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import above, ahead, algebra
-from strategies.factors.pandas_code.values import Carried, Frame, Function, Kind, Module, Scope, Series, Value, Walk, Whole, is_number
+from strategies.factors.pandas_code.values import Bar, Carried, Frame, Function, Kind, Module, Scope, Series, Value, Walk, Whole, is_number
 
 MOST_STEPS = 20_000
+KEEP = "keep a number in a name of its own, in a loop over the bars: total = total + x[i]"
 COMMON = {"np": "numpy", "pd": "pandas", "math": "math", "talib": "talib", "ta": "pandas_ta", "pta": "pandas_ta", "stats": "scipy.stats",
           "numpy": "numpy", "pandas": "pandas", "scipy": "scipy", "warnings": "warnings", "pandas_ta": "pandas_ta"}  # fmt: skip
 
@@ -27,6 +28,12 @@ class Leave(NamedTuple):
     how: str
 
 
+class Stale(NamedTuple):
+    """A name that a loop over the bars changes, before it has done so in this turn, and that no formula can stand for."""
+
+    start: Value
+
+
 class Reader:
     """One reading of one text. `clock`: a field by which to tell bars that are from bars before the beginning."""
 
@@ -37,6 +44,7 @@ class Reader:
         self.elementwise = 0
         self.walk: Walk | None = None
         self.sliced = False  # a part of a window was taken, so that a value may be there before the window is full
+        self.fresh: dict[int, tuple[Value, int]] = {}  # what was made inside a loop, and how deep
         self.line, self.column = 1, 1
         known = [f for f in ("close", "open", "high", "low", "volume") if f in setting.fields]
         self.clock: Node = field(known[0] if known else min(setting.fields, default="close"))
@@ -61,6 +69,8 @@ class Reader:
         while at is not None:
             if name in at.names:
                 found = at.names[name]
+                if isinstance(found, Stale):
+                    raise BadSyntax(f"{name!r} is kept from one bar to the next", suggestion=KEEP)
                 return Series(found.node) if isinstance(found, Carried) else found
             if name in at.lazy:
                 at.names[name] = at.lazy.pop(name)()
@@ -103,6 +113,19 @@ class Reader:
             yield
         finally:
             self.elementwise -= 1
+            self.fresh = {key: made for key, made in self.fresh.items() if made[1] <= self.elementwise}
+
+    def made(self, value: Value) -> Value:
+        """A new list, dict or object: inside a loop it may change there."""
+        if self.elementwise:
+            self.fresh[id(value)] = (value, self.elementwise)
+        return value
+
+    def changing(self, owner: Value) -> None:
+        """Refuse to change, inside a loop or a function of each value, what is there from one turn to the next."""
+        found = self.fresh.get(id(owner))
+        if self.elementwise and (found is None or found[0] is not owner or found[1] < self.elementwise):
+            raise BadSyntax("a list, dict or object is kept from one bar to the next", suggestion=KEEP)
 
     def block(self, body: list[ast.stmt], scope: Scope) -> Returned | Leave | None:
         """Statements one by one, until one returns or leaves."""
@@ -121,6 +144,8 @@ class Reader:
             return bool(value.guard)
         if value is None or is_number(value) or isinstance(value, str | tuple | list | dict):
             return bool(value)
+        if isinstance(value, Bar):
+            raise BadSyntax("the number of a bar is no condition", suggestion="compare it: i > 0")
         if isinstance(value, Series | Frame):
             raise BadSyntax("the truth of a whole column is not one answer", suggestion="use np.where(condition, a, b)")
         return True

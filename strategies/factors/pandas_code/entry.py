@@ -232,6 +232,8 @@ def node_of(reader: Reader, value: Value, frame: Frame) -> Node:
     if value.kind == Kind.TEXT:
         raise BadSyntax("a factor's values are numbers, not text", suggestion="np.where(condition, 1, -1)")
     done = algebra.finite(algebra.settled(value)).node
+    if any(name.startswith("carried_") and name not in reader.setting.fields for name in done.inputs()):
+        raise BadSyntax("a name keeps what another one kept from the bar before", suggestion="look back in the column: x[i - 2]")
     if not done.inputs():
         raise BadConstant(f"it is the constant {done.text} and reads no field")
     return done

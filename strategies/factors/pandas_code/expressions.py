@@ -65,7 +65,7 @@ def assign(reader: "Reader", target: ast.expr, new: Value, scope: Scope) -> None
             owner = value(reader, of, scope)
             assignments.put(reader, owner, value(reader, index, scope), new)
         case ast.Attribute(value=of, attr=name):
-            _set_attribute(value(reader, of, scope), name, new)
+            _set_attribute(reader, value(reader, of, scope), name, new)
         case _:
             raise BadSyntax("nothing can be assigned here")
 
@@ -83,9 +83,10 @@ def _unpack(reader: "Reader", parts: list[ast.expr], new: Value, scope: Scope) -
         assign(reader, part, item, scope)
 
 
-def _set_attribute(owner: Value, name: str, new: Value) -> None:
+def _set_attribute(reader: "Reader", owner: Value, name: str, new: Value) -> None:
     match owner:
         case Instance():
+            reader.changing(owner)
             owner.attributes[name] = new
         case Series() if name == "name":
             owner.name = str(new)
@@ -125,7 +126,8 @@ def _unary(reader: "Reader", tree: ast.UnaryOp, scope: Scope) -> Value:
         if isinstance(operand, Series) and reader.elementwise:
             return algebra.inverted(algebra.truth(operand))
         return not reader.truth(operand)
-    return unary(tree.op, operand)
+    done = unary(tree.op, operand)
+    return done.copy() if done is operand and isinstance(done, Series) else done
 
 
 def _boolean(reader: "Reader", tree: ast.BoolOp, scope: Scope) -> Value:
@@ -170,11 +172,11 @@ def _sequence(reader: "Reader", tree: ast.List | ast.Tuple | ast.Set, scope: Sco
             parts.extend(items(value(reader, part.value, scope)))
         else:
             parts.append(value(reader, part, scope))
-    return tuple(parts) if isinstance(tree, ast.Tuple) else parts
+    return tuple(parts) if isinstance(tree, ast.Tuple) else reader.made(parts)
 
 
 def _dict(reader: "Reader", tree: ast.Dict, scope: Scope) -> Value:
-    made: dict[Value, Value] = {}
+    made: dict[Value, Value] = reader.made({})
     for key, part in zip(tree.keys, tree.values, strict=True):
         if key is None:
             more = value(reader, part, scope)
@@ -215,7 +217,7 @@ def _comprehension(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast
     if loops.over_bars(over) and len(tree.generators) == 1 and not tree.generators[0].ifs:
         return _for_each_bar(reader, tree, over, scope)
     _walk(reader, tree.generators, Scope({}, scope), lambda inner: made.append(value(reader, tree.elt, inner)))
-    return made
+    return reader.made(made)
 
 
 def _for_each_bar(reader: "Reader", tree: ast.ListComp | ast.GeneratorExp | ast.SetComp, over: Value, scope: Scope) -> Value:
@@ -320,7 +322,8 @@ def call(reader: "Reader", called: Value, args: list[Value], named: Mapping[str,
         case Function():
             return _function(reader, called, args, named)
         case Module(path=path):
-            return modules.call(reader, path, args, dict(named))
+            done = modules.call(reader, path, args, dict(named))
+            return done.copy() if isinstance(done, Series) and any(done is a for a in args) else done
         case Method(of=Method(of=Frame() as frame, name="ta"), name=name):
             return indicators.accessor(reader, frame, name, args, dict(named))
         case Method(of=of, name=name):

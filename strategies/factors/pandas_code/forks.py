@@ -57,6 +57,8 @@ def _join_into(test: Series, original: Value, a: Value, b: Value) -> None:
 
 
 def _joined(test: Series, a: Value, b: Value) -> Value:
+    if a is b:
+        return a
     a, b = (Series(v.node) if isinstance(v, Carried) else v for v in (a, b))
     if a is b or (isinstance(a, Series) and isinstance(b, Series) and a.node is b.node):
         return a

@@ -12,7 +12,7 @@ from strategies.errors import BadSyntax
 from strategies.factors.graph import Node, field
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import above, ahead, algebra, recursion
-from strategies.factors.pandas_code.context import Leave, Reader, Returned
+from strategies.factors.pandas_code.context import Leave, Reader, Returned, Stale
 from strategies.factors.pandas_code.values import (
     Appended,
     Bar,
@@ -55,7 +55,11 @@ def walking(over: Value) -> Walk:
     """What a loop over a column, a part of it, or the index walks."""
     if isinstance(over, Short):
         return Walk(over.lost, over.of.copy())
-    return over if isinstance(over, Walk) else Walk(0, over.copy() if isinstance(over, Series) else Bar(0, 0))
+    if isinstance(over, Index):
+        if over.missing:
+            ahead.refuse("a loop that stops before the last bar, whichever it is,", "go on to the end")
+        return Walk(over.lost, Bar(0, over.lost))
+    return over if isinstance(over, Walk) else Walk(0, over.copy())
 
 
 def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned | Leave | None":
@@ -72,6 +76,8 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
         if isinstance(scope.names[name], int | float | Series) and name not in arrays:
             kept[name] = Carried(scope.names[name], _place_holder(name))
             scope.names[name] = kept[name]
+        elif name not in arrays and isinstance(scope.names[name], list | dict | tuple | str | None):
+            scope.names[name] = Stale(scope.names[name])
     starts = {name: _opened(scope.names.get(name), name) for name in arrays}
     reader.walk = walk
     try:
@@ -84,7 +90,7 @@ def run(reader: "Reader", tree: ast.For, over: Value, scope: Scope) -> "Returned
         raise BadSyntax("a loop over the bars goes on to the last one", suggestion="use np.where(condition, a, b)")
     names |= {node.id for node in ast.walk(tree.target) if isinstance(node, ast.Name)}
     _close(reader, scope, walk, names, kept, lists, starts)
-    return None
+    return reader.block(tree.orelse, scope)
 
 
 def _changed(tree: ast.For) -> tuple[set[str], set[str], set[str]]:
@@ -133,7 +139,10 @@ def _close(
             solved[value.node] = whole
         scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
     for name in names - kept.keys() - lists - starts.keys():
-        if isinstance(scope.names.get(name), Series | Window | Expanding | Bar | Items):
+        left = scope.names.get(name)
+        if isinstance(left, Stale):
+            scope.names[name] = left.start
+        elif isinstance(left, Series | Window | Expanding | Bar | Items | Frame | list | dict | tuple):
             scope.names[name] = Whole(f"{name!r} after the last bar", "collect it for each bar: out[i] = ...")
     for name, before in starts.items():
         target = scope.names.get(name)
@@ -227,7 +236,8 @@ def window(reader: "Reader", x: Series, key: slice) -> Value:
     n = upper.plus - lower.plus
     if not lower.clipped and -lower.plus > lower.first:
         ahead.refuse("a window before the first bar is counted from the last one; it", f"begin the loop at {-lower.plus}")
-    return Window(of, n, n if x.array and not lower.clipped else 1, x.array, loose=not lower.clipped)
+    short = lower.clipped and -lower.plus > lower.first
+    return Window(of, n, n if x.array and not short else 1, x.array, loose=not short, short=short)
 
 
 def put(reader: "Reader", x: Series, key: Bar, new: Value) -> None:

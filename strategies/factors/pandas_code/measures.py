@@ -55,7 +55,7 @@ def _of_short(reader: "Reader", x: Window, name: str, given: Given) -> Value:
     done = _MEASURES[name](reader, x, given)
     if not x.raw or x.of.known or x.part or not isinstance(done, Series):
         return done
-    gaps = node_of("roll_sum", node_of("is_nan", x.of.node), x.n, 1)
+    gaps = node_of("roll_sum", algebra.gaps(x.of.node), x.n, 1)
     return algebra.result(node_of("keep", done.node, node_of("eq", gaps, 0)), done, x.of, low=done.low, known=False, inf=done.inf)
 
 

@@ -64,7 +64,7 @@ def call(reader: "Reader", path: str, args: list[Value], named: dict[str, Value]
         if _METHODS[name] in ("std", "var") and not isinstance(args[0], Series | Frame):
             named.setdefault("ddof", 0)
         if name.startswith("nan") and isinstance(args[0], Window):
-            args[0] = args[0].copy(raw=False)  # which skips what is not known
+            args[0] = args[0].copy(raw=False, known=1 if args[0].loose else args[0].known)  # which skips what is not known
         if isinstance(args[0], Frame) and args[0].array and "axis" in named and _METHODS[name] in _SKIPPING:
             named["skipna"] = name.startswith("nan")
         return above.methods.call(reader, args[0], Given(given.name, args[1:], named), _METHODS[name])

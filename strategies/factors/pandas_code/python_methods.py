@@ -13,7 +13,7 @@ def call(reader: "Reader", of: Value, given: Given, name: str) -> Value:
         case str():
             return _text(of, given, name)
         case dict():
-            return _dict(of, given, name)
+            return _dict(reader, of, given, name)
         case list():
             return _list(reader, of, given, name)
         case Appended() if name == "append":
@@ -53,7 +53,9 @@ def _text(of: str, given: Given, name: str) -> Value:
     raise BadSyntax(f"text has no {name!r} here")
 
 
-def _dict(of: dict[Value, Value], given: Given, name: str) -> Value:
+def _dict(reader: "Reader", of: dict[Value, Value], given: Given, name: str) -> Value:
+    if name in ("pop", "setdefault", "update"):
+        reader.changing(of)
     match name:
         case "items":
             return list(of.items())
@@ -80,6 +82,8 @@ def _dict(of: dict[Value, Value], given: Given, name: str) -> Value:
 def _list(reader: "Reader", of: list[Value], given: Given, name: str) -> Value:
     if len(of) > MOST_ITEMS:
         raise BadSyntax("this list is too long")
+    if name in ("append", "extend", "insert", "pop", "reverse"):
+        reader.changing(of)
     match name:
         case "append":
             of.append(given.need("item"))

@@ -198,18 +198,18 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         if isinstance(window, Window) and window.plain and is_number(other):
             one = algebra.as_series(other)
             done = algebra.compare(name, one, window.of) if flip else algebra.compare(name, window.of, one)
-            return window.copy(of=_unknown_stays(done, window.of))
+            return window.copy(of=_unknown_stays(done, window))
         if isinstance(window, Window) and isinstance(other, Window) and window.plain and other.plain and not flip:
             done = algebra.compare(name, window.of, other.of)
-            return window.copy(of=_unknown_stays(done, window.of))
+            return window.copy(of=_unknown_stays(done, window))
     x = unrolled.items_of(a) if isinstance(a, Window) else a
     y = unrolled.items_of(b) if isinstance(b, Window) else b
     return unrolled.each(x, y, lambda p, q: algebra.compare(name, p, q))
 
 
-def _unknown_stays(done: Series, source: Series) -> Series:
+def _unknown_stays(done: Series, window: Window) -> Series:
     """Inside a window that must be full a comparison with NaN need not be False: the window is not looked at then."""
-    if done.node.op == "nan_to":
+    if window.known >= window.n and done.node.op == "nan_to":
         return done.copy(node=done.node.args[0], known=False, kind=Kind.BIT)
     return done.copy(kind=Kind.BIT)
 

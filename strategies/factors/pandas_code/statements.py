@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from strategies.errors import BadSyntax, TooBig, WrongArity
 from strategies.factors.pandas_code import expressions, forks, loops
-from strategies.factors.pandas_code.context import Leave, Reader, Returned
+from strategies.factors.pandas_code.context import KEEP, Leave, Reader, Returned
 from strategies.factors.pandas_code.values import GAPS, Class, Function, Module, Scope, Series, Value, Whole
 
 DEEPEST_CALL = 12
@@ -78,6 +78,7 @@ def bound(reader: Reader, function: Function, args: list[Value], named: Mapping[
     for name, default in defaults:
         if name not in got:
             got[name] = reader.value(default, function.scope)
+            reader.fresh.pop(id(got[name]), None)  # one object for all calls
     for name in (*places, *(a.arg for a in takes.kwonlyargs)):
         if name not in got:
             raise WrongArity(f"{function.name} needs its argument {name!r}", suggestion=f"give it a default: {name}=20")
@@ -114,7 +115,11 @@ def _annotated(reader: Reader, tree: ast.AnnAssign, scope: Scope) -> None:
 
 def _augmented(reader: Reader, tree: ast.AugAssign, scope: Scope) -> None:
     loaded = ast.copy_location(as_load(tree.target), tree.target)
-    value = expressions.binary(reader, tree.op, reader.value(loaded, scope), reader.value(tree.value, scope))
+    before = reader.value(loaded, scope)
+    value = expressions.binary(reader, tree.op, before, reader.value(tree.value, scope))
+    if isinstance(tree.target, ast.Name) and isinstance(before, Series) and isinstance(value, Series) and not reader.elementwise:
+        before.become(value)  # whatever else it is called
+        return
     expressions.assign(reader, tree.target, value, scope)
 
 
@@ -208,6 +213,8 @@ def _raise(reader: Reader, tree: ast.Raise, scope: Scope) -> None:
 
 
 def _shared(reader: Reader, tree: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+    if reader.elementwise:
+        raise BadSyntax(f"{tree.names[0]!r} is kept from one bar to the next", suggestion=KEEP)
     scope.shared.update(tree.names)
 
 

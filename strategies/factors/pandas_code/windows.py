@@ -300,7 +300,7 @@ def expanded(reader: "Reader", of: Expanding, name: str, given: Given) -> Value:
     x, known = of.over, of.known
     given.drop("engine", "engine_kwargs", "numeric_only")
     name = _NAMES.get(name, name)
-    if name in ("std", "var") and given.take("ddof", 1) != 1:
+    if name in ("std", "var") and given.take("ddof", int(not x.array)) != 1:
         raise BadSyntax("expanding deviations are understood with ddof=1")
     if name in ("rank", "quantile", "median", "apply"):
         raise BadSyntax(f"an expanding {name} is not kept: it would need all of history", suggestion=f"use rolling(252).{name}(...)")
@@ -308,6 +308,8 @@ def expanded(reader: "Reader", of: Expanding, name: str, given: Given) -> Value:
         raise BadSyntax(f"expanding has no {name!r} here")
     given.done()
     node = call(f"expanding_{name}", x.node, max(known, 1)) if name != "count" else _count_from_start(x)
+    if x.array and not x.known:  # of an array it is not known once a value is not
+        node = call("keep", node, call("eq", call("cumsum", algebra.gaps(x.node)), 0))
     low = x.low if name in ("mean", "sum", "min", "max") else 1
     return algebra.result(node, x, low=low, known=x.known and known <= 1 and name not in ("std", "var"), inf=False)
 
