@@ -21,7 +21,7 @@ import numba
 import numpy as np
 from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils, codegen
+from numba.core import cgutils, codegen, compiler, compiler_machinery, typed_passes, untyped_passes
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -47,8 +47,25 @@ _WORD = types.int64
 SIGNATURE = types.void(_INTS, _FLOATS, _FLOATS, _WORD, _WORD, _WORD, _WORD)
 LOOP = types.void(_INTS)
 INTERPRETER = "interpreter.run"
+
+
+class Straight(compiler.CompilerBase):  # type: ignore[misc]  # numba has no types
+    """The passes of numba that arithmetic over pointers needs; those for closures, literals, `with` and rewrites it would walk in vain."""
+
+    def define_pipelines(self) -> "list[compiler_machinery.PassManager]":
+        passes = compiler_machinery.PassManager("straight")
+        for each in (
+            untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing, untyped_passes.ReconstructSSA,
+            typed_passes.NopythonTypeInference, typed_passes.PreLowerStripPhis, typed_passes.IRLegalization,
+            typed_passes.NativeLowering, typed_passes.NoPythonBackend,
+        ):  # fmt: skip
+            passes.add_pass(each, each.__name__)
+        passes.finalize()
+        return [passes]
+
+
 OPTIONS: dict[str, Any] = {  # plain functions, called through their addresses: no wrapper for Python or for C, no reference counts
-    "error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+    "pipeline_class": Straight, "error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
 }  # fmt: skip
 BELOW = frozenset(("memset", "memcpy", "memmove", "floor", "ceil", "trunc", "rint", "nearbyint", "sqrt"))  # all that code may call
 
