@@ -111,6 +111,55 @@ def tests(_: Path, __: int) -> Iterator[Row]:
     yield Row("configs with a mistake, each pointed at by line and column", f"{broken}", "`tests/bot/test_config.py`")
 
 
+def published(folder: Path, _: int) -> Iterator[Row]:
+    """How much of the published sets is read, each in its own notation."""
+    for name, what in (
+        ("alpha158", "Qlib's Alpha158"), ("alpha360", "Qlib's Alpha360"), ("alpha101", "WorldQuant's 101"),
+        ("alpha191", "Guotai Junan's 191"),
+    ):  # fmt: skip
+        words = ("factor", "parse", "--batch", name, "--timeframe", "1d")
+        answers = [json.loads(line)["ok"] for line in run((*SLUICE, *words), folder)[1].splitlines()]
+        yield Row(f"{what}, read as printed", f"{sum(answers)} of {len(answers)}", f"`sluice factor parse --batch {name}`")
+
+
+def corpus(_: Path, __: int) -> Iterator[Row]:
+    """Pandas functions as models write them, against pandas itself."""
+    document = json.loads(run((sys.executable, "-m", "tests.corpus.report", "--json"), ROOT)[1])
+    how = "`python -m tests.corpus.report`"
+    yield Row("pandas functions as models write them, read, and equal to pandas", f"{document['equal']} of {document['causal']}", how)
+    yield Row("pandas functions that look ahead, refused for it", f"{document['refused']} of {document['ahead']}", how)
+
+
+def machine(peers: str, bars: int) -> Callable[[Path, int], Iterator[Row]]:
+    """The factor machine beside other engines, by an interpreter that has them."""
+
+    def rows(_: Path, __: int) -> Iterator[Row]:
+        words = [peers, "-m", "bench.factors", "blocks", "live", "drift", "threads", "start", "--drift", str(bars), "--json"]
+        found: dict[str, Any] = json.loads(run(words, ROOT, PYTHONPATH=str(ROOT))[1])
+        for block in found["blocks"]:
+            size = f"{block['factors']} factors x {block['symbols']} symbols x {block['bars']:,} bars"
+            others = [f"{name} {block[f'{name} ns']:.1f}" for name in ("KunQuant", "pandas") if f"{name} ns" in block]
+            yield Row(f"{size}, ns a value", f"{block['ours ns']:.1f} ({', '.join(others)})", "`python -m bench.factors blocks`")
+        for live in found["live"]:
+            others = [f"{k.removesuffix(' p50 us')} {v:,.0f}" for k, v in live.items() if k.endswith("p50 us") and not k.startswith("ours")]
+            mine = f"{live['ours p50 us']:.1f} us, p99 {live['ours p99 us']:.1f}"
+            what = f"one live bar of {live['symbols']} symbols, {live['what'].removeprefix('W2, ')}"
+            yield Row(what, f"{mine} (p50: {', '.join(others)})", "`python -m bench.factors live`")
+        worst = {name: max(line["errors"].get(name, 0.0) for line in found["drift"]) for name in ("ours", "pandas", "TA-Lib")}
+        others = [f"{name} {worst[name]:.0e}" for name in ("pandas", "TA-Lib") if worst[name]]
+        yield Row(
+            f"largest relative error of mean, std, var, zscore, corr, skew, slope after {bars:,} bars with one tick of 1e9",
+            f"{worst['ours']:.0e} ({', '.join(others)})", "`python -m bench.factors drift`",
+        )  # fmt: skip
+        (threads,) = found["threads"]
+        yield Row("two threads against one, bits equal, wall time", f"{threads['times faster']:.2f} x", "`python -m bench.factors threads`")
+        (start,) = found["start"]
+        took = f"{start['cold s']:.1f} s; from then on {start['warm s']:.2f} s from a process's start to its first bar"
+        yield Row(f"{start['kernels']} kernels compiled once", took, "`python -m bench.factors start`")
+
+    return rows
+
+
 def table(rows: Sequence[Row]) -> str:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     lines = [f"On {machine}:", "", "| what | measured | how |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
@@ -130,10 +179,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bars", type=int, default=525_600, help="of the history whose replay is timed")
     parser.add_argument("--dry", action="store_true", help="print the table, leave README.md as it is")
+    parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="interpreter that has the engines to compare with")
+    parser.add_argument("--drift", type=int, default=10_000_000, help="bars of the history for drift")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        measures: list[Callable[[Path, int], Iterator[Row]]] = [replay_speed, same_digest, first_fill, verified, answers, tests]
+        measures: list[Callable[[Path, int], Iterator[Row]]] = [
+            published, corpus, machine(options.peers, options.drift), replay_speed, same_digest, first_fill, verified, answers, tests,
+        ]  # fmt: skip
         rows = [row for measure in measures for row in measure(folder, options.bars)]
     text = table(rows)
     print(text)

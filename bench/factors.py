@@ -208,14 +208,10 @@ def start() -> list[dict[str, Any]]:
     light = first.replace("from bench.workloads import W1, FIELDS", f"W1, FIELDS = {W1!r}, {FIELDS!r}")
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": folder}
-        share = (
-            "import sys; from strategies.factors.kernels import code; code._folders = lambda: (__import__('pathlib').Path(sys.argv[1]),); "
-        )
-        share += "import strategies.factors as f; print(f.warm(int(sys.argv[2]), int(sys.argv[3])))"
+        share = "import sys, strategies.factors as f; print(f.warm(int(sys.argv[1]), int(sys.argv[2])))"
         began, spent = time.perf_counter(), os.times()
         running = [
-            subprocess.Popen([sys.executable, "-c", share, folder, str(k), str(shares)], env=env, stdout=subprocess.PIPE)
-            for k in range(shares)
+            subprocess.Popen([sys.executable, "-c", share, str(k), str(shares)], env=env, stdout=subprocess.PIPE) for k in range(shares)
         ]
         count = sum(int(process.communicate()[0]) for process in running)
         cold, now = time.perf_counter() - began, os.times()

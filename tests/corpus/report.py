@@ -1,5 +1,6 @@
-"""The corpus as a table of what is not read or not equal, by reason: `python -m tests.corpus.report [FILE.jsonl]`."""
+"""The corpus as a table of what is not read or not equal, by reason: `python -m tests.corpus.report [--json | FILE.jsonl]`."""
 
+import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -34,6 +35,11 @@ def not_refused(place: Path = AHEAD) -> list[str]:
 
 def main() -> None:
     data = DATA if (DATA / "manifest.json").is_file() else None
+    if sys.argv[1:] == ["--json"]:
+        found, ahead = list(verdicts(lines(CAUSAL), data)), len(lines(AHEAD))
+        equal = sum(v.good for v in found)
+        print(json.dumps({"causal": len(found), "equal": equal, "ahead": ahead, "refused": ahead - len(not_refused())}))
+        return
     chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else CAUSAL
     print(table(verdicts(lines(chosen), data)))
     if chosen == CAUSAL:
