@@ -49,11 +49,11 @@ LOOP = types.void(_INTS)
 INTERPRETER = "interpreter.run"
 
 
-class Straight(compiler.CompilerBase):  # type: ignore[misc]  # numba has no types
+class Straight(compiler.CompilerBase):
     """The passes of numba that arithmetic over pointers needs; those for closures, literals, `with` and rewrites it would walk in vain."""
 
-    def define_pipelines(self) -> "list[compiler_machinery.PassManager]":
-        passes = compiler_machinery.PassManager("straight")
+    def define_pipelines(self) -> list[Any]:
+        passes: Any = compiler_machinery.PassManager("straight")  # type: ignore[no-untyped-call]
         for each in (
             untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing, untyped_passes.ReconstructSSA,
             typed_passes.NopythonTypeInference, typed_passes.PreLowerStripPhis, typed_passes.IRLegalization,
@@ -65,7 +65,8 @@ class Straight(compiler.CompilerBase):  # type: ignore[misc]  # numba has no typ
 
 
 OPTIONS: dict[str, Any] = {  # plain functions, called through their addresses: no wrapper for Python or for C, no reference counts
-    "pipeline_class": Straight, "error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+    "pipeline_class": Straight, "error_model": "numpy", "boundscheck": False,
+    "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
 }  # fmt: skip
 BELOW = frozenset(("memset", "memcpy", "memmove", "floor", "ceil", "trunc", "rint", "nearbyint", "sqrt"))  # all that code may call
 
