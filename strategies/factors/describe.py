@@ -81,6 +81,8 @@ class _Saying:
             return Said(FIELDS.get(node.text, node.text.replace("_", " ")))
         if node.op == CONST:
             return Said("unknown" if node.params[0] != node.params[0] else number_text(node.params[0]))
+        if node.op == "add" and all(a.op == CONST for a in node.args):  # one number of more digits than a constant has
+            return Said(number_text(sum(a.params[0] for a in node.args)))
         if level > self.levels:
             return Said(f"a formula of {len(distinct([node]))} nodes")
         return self.idiom(node, level) or self.plain(node, level, known)
@@ -114,7 +116,9 @@ class _Saying:
         return Said(f"{text}{comma} {word} {after}", True)
 
     def claim(self, node: Node, level: int) -> str:
-        """A node as something that holds or not."""
+        """A node as something that holds or not; what is not known to hold does not, where unknown counts as 0."""
+        if node.op == "nan_to" and node.args[1] is const(0) and node.args[0].op in CLAIMS and not (node in self.names and level):
+            return self.claim(node.args[0], level)
         if node.op in CLAIMS and not (node in self.names and level):
             if node.op == "ne" and node.args[1] is const(0):
                 return self.claim(node.args[0], level)
@@ -143,7 +147,7 @@ class _Saying:
             tail = found.start() == 0 and " " in said.removeprefix("the ") and not said.endswith(")")
             return f"({said})" if tail else said  # what follows is of all of it
 
-        return _SLOT.sub(slot, phrase)
+        return _SLOT.sub(slot, phrase).replace("from 1 bars on", "from 1 bar on")
 
     def over(self, node: Node, adjective: bool = False) -> str:
         row = OPERATORS[node.op]

@@ -108,3 +108,23 @@ def test_what_lies_too_deep_is_counted() -> None:
 def test_unknown_is_said_for_a_constant_that_is_not_known() -> None:
     assert describe(call("where", call("gt", field("close"), 1), field("open"), const(float("nan"))), HOUR).endswith("else unknown)")
     assert number_text(0.5) in said("close * 0.5")
+
+
+def test_a_comparison_that_counts_as_0_where_it_is_not_known_is_said_as_what_holds() -> None:
+    assert said("where(nan_to(close > open, 0), 1, -1)") == "(1 where the close is above the open, else -1)"
+    assert said("where(nan_to(close > open, 0) and not nan_to(volume > 5, 0), 1, 0)") == (
+        "(1 where the close is above the open and not (volume is above 5), else 0)"
+    )
+    assert "is not known" in said("where(nan_to(close > open, 1), 1, -1)"), "there unknown counts as true"
+    assert said("nan_to(close > open, 0)") == "(whether the close is above the open), or 0 where it is not known"
+
+
+def test_a_window_that_one_value_fills_is_said_in_the_singular() -> None:
+    assert said("roll_mean(close, 20, 1)") == "the 20-bar mean from 1 bar on of the close"
+    assert said("roll_mean(close, 20, 11)") == "the 20-bar mean from 11 bars on of the close"
+
+
+def test_a_number_in_two_parts_is_said_as_one() -> None:
+    assert describe(call("mul", field("close"), call("add", const(3.14159265359), const(-2.0694557179e-13))), HOUR) == (
+        "3.141592653589793 times the close"
+    )
