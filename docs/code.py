@@ -77,7 +77,7 @@ REFUSED = (
     "df['clsoe']",
     "df['close'].rolling(0).mean()",
     "open('/etc/passwd').read()",
-    "df.eval('close + open')",
+    "eval('df.close + df.open')",
     "__import__('os').system('ls')",
 )
 WINDOWS = (
