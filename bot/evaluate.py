@@ -6,6 +6,7 @@ The rule: neither the cut into blocks, nor what else is evaluated with it, nor -
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -144,11 +145,11 @@ def _slice(panel: Panel, jobs: list[Job], span: Span, say: Callable[[int, int], 
     high = panel.times.size if span.stop is None else int(np.searchsorted(panel.times, span.stop, side="right"))
     first, end = int(panel.numbers[0]), int(panel.numbers[high - 1]) + 1 if high > low else 0
     piece = block * max(1, PIECE // block)  # of the input: a stream of single bars need not read it bar by bar
-    with _Sheets(panel, jobs, max(low, high) - low) as sheets:
+    with _Sheets(panel, jobs, max(low, high) - low) as sheets, ThreadPoolExecutor(1) as pool:
         for start in range(first, end, piece):
             inputs = panel.values(fields, start, min(start + piece, end))
             for at in range(start, start + inputs.shape[0], block):
-                values = machine.run(inputs[at - start : at - start + block], at)
+                values = machine.run(inputs[at - start : at - start + block], at, pool=pool)
                 a, b = np.searchsorted(panel.numbers[low:high], (at, at + block)) + low
                 if a < b:
                     sheets.add(panel.times[a:b], values[panel.numbers[a:b] - at])

@@ -66,7 +66,7 @@ def test_what_is_interrupted_leaves_neither_a_file_nor_a_part_of_one(tmp_path: P
     over = panel(tmp_path / "data")
     run, calls = Machine.run, iter(range(3))
 
-    def interrupted(self: Machine, block: np.ndarray, first: int) -> np.ndarray:
+    def interrupted(self: Machine, block: np.ndarray, first: int, pool: object) -> np.ndarray:
         if next(calls) == 2:
             raise KeyboardInterrupt
         return run(self, block, first)
