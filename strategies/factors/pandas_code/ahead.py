@@ -74,7 +74,7 @@ def _sign(node: ast.AST) -> LookAhead | None:
             return _of_call(name, args, keywords)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in CALLS:
             return _of_call(name, args, keywords)
-        case ast.Subscript(value=ast.Attribute(attr="iloc" | "iat" | "values"), slice=index):
+        case ast.Subscript(value=ast.Attribute(attr="iloc" | "iat" | "values" | "index"), slice=index):
             return _of_index(index)
         case ast.Constant(value="bfill" | "backfill" | "nearest"):
             return _found("filling backwards", "use ffill()")

@@ -1,6 +1,7 @@
 """Methods of tables: new columns, measures across the columns of each bar, and what goes column by column."""
 
 import math
+import re
 from collections.abc import Callable
 
 from strategies.errors import BadSyntax, UnknownName
@@ -33,6 +34,8 @@ _BY_COLUMN = frozenset({
 _ACROSS = frozenset({"max", "min", "mean", "sum", "std", "var", "median", "prod", "any", "all", "count", "product"})
 _SAME = frozenset({"copy", "sort_index", "infer_objects", "reset_index", "set_index", "reindex", "convert_dtypes", "squeeze_"})
 
+_WHOLE_SAMPLE = re.compile(r"\.(?:mean|std|var|min|max|sum|median|quantile|rank)\(|\.shift\(\s*-")
+
 
 def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     """`df.name(...)`."""
@@ -62,6 +65,8 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     if name in ahead.CALLS:
         ahead.refuse(name, ahead.CALLS[name])
     if name in ("eval", "query"):
+        if any(isinstance(text, str) and _WHOLE_SAMPLE.search(text) for text in given.args):
+            ahead.refuse("what the text takes of whole columns", "write the expression itself, over rolling(n)")
         raise BadSyntax(f"{name} would run text", suggestion="write the expression itself")
     raise UnknownName(f"a table has no {name!r} here")
 

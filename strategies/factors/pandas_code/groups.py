@@ -71,6 +71,8 @@ def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
         of = replace(of, of=Series(reader.clock))
     if isinstance(of.of, Frame):
         raise BadSyntax("name the column", suggestion="df.groupby(key)['close'].cumsum()")
+    if name == "cumcount" and given.take("ascending", True) is not True:
+        ahead.refuse("a count from the end of the group", "use cumcount()")
     count = given.take("periods", 1) if name in _BACK else 1
     given.drop("fill_method").done()
     if name in _BACK:

@@ -154,6 +154,9 @@ def _at(reader: "Reader", x: Series, place: int) -> Series:
 
 def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
     lower, upper, step = key.start, key.stop, key.step
+    for end in (lower, upper):
+        if isinstance(end, Whole):
+            end.refuse()
     if isinstance(step, int) and step < 0:
         ahead.refuse("a reversed column", "keep the order of time")
     if lower is None and upper is None and step in (None, 1):

@@ -9,6 +9,7 @@ from strategies.factors.dialects import bars
 from strategies.factors.graph import Node, call, const
 from strategies.factors.pandas_code import above, algebra
 from strategies.factors.pandas_code.context import Reader
+from strategies.factors.pandas_code.numbers import number_node
 from strategies.factors.pandas_code.values import (
     Ewm,
     Expanding,
@@ -341,11 +342,27 @@ def weighted(reader: "Reader", of: Ewm, name: str, given: Given) -> Value:
     if of.ignore_na and not x.known:
         if name == "mean" and not of.adjust and of.known == of.span:
             return algebra.result(call("ema", x.node, of.known), x, low=x.low, known=False, inf=False)
-        raise BadSyntax("ewm is understood with ignore_na=False")
+        if name != "mean":
+            raise BadSyntax("ewm deviations are understood with ignore_na=False")
+        return algebra.result(_passing_over(reader, x.node, of), x, low=x.low, known=False, inf=False)
     name = "std" if name == "vol" else name
     node = call(f"ewm_{name}", x.node, of.span, int(of.adjust), of.known)
     low = x.low if name == "mean" else 1
     return algebra.result(node, x, low=low, known=x.known and name == "mean" and of.known <= 1, inf=False)
+
+
+def _passing_over(reader: "Reader", x: Node, of: Ewm) -> Node:
+    """ewm(ignore_na=True).mean(): an unknown bar changes no weight."""
+    keep, unknown, count = 1 - 2 / (of.span + 1), call("is_nan", x), call("cumsum", call("not", call("is_nan", x)))
+    begin = call("and", call("not", unknown), call("eq", count, 1))
+    factor = call("where", begin, const(math.nan), call("where", unknown, 1, number_node(keep)))
+    share = 1.0 if of.adjust else 1 - keep
+    parts = []
+    for value in (x, const(1)):
+        new = call("where", begin, value, call("where", unknown, 0, call("mul", value, number_node(share))))
+        parts.append(call("recur", factor, new, const(math.nan), 1, 0))
+    mean = call("div", *parts) if of.adjust else parts[0]
+    return call("keep", mean, call("ge", count, of.known))
 
 
 def is_function(value: Value) -> bool:
