@@ -53,7 +53,8 @@ def refused(loaded: "Loaded", name: str, error: "FactorError") -> "ConfigProblem
     place = ""
     if error.line and not at:
         place = f"{loaded.sources[name]}:{error.line}:{error.column} " if name in loaded.sources else f"in its line {error.line}, "
-    hint = f"; {error.suggestion.rstrip('?.')}" if error.suggestion else ""
+    meant = re.sub(r"--dialect (\w+)", rf'[strategy.dialects] {name} = "\1"', error.suggestion.rstrip("?."))
+    hint = f"; {meant}" if meant else ""
     return loaded.refuse(f"strategy.factors.{name}", f"{place}{error.message}{hint} ({error.code})", at=at)
 
 

@@ -66,6 +66,14 @@ def test_factor_texts_are_checked_with_the_configuration(capsys, tmp_path: Path)
     assert "future" in second
 
 
+def test_a_factor_that_dialects_read_differently_is_asked_for_in_the_words_of_the_configuration(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.toml").write_text('[strategy.factors]\nhigh_5 = "Max(close, 5)"\n')
+    code, _, err = run(capsys, "config", "check")
+    assert code == 4
+    assert '[strategy.dialects] high_5 = "sluice" or [strategy.dialects] high_5 = "worldquant"' in err
+    assert "--dialect" not in err
+
+
 def test_a_factor_of_a_file_is_refused_with_its_place_in_that_file(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "mom.py").write_text("def mom(df):\n    return df['close'].shift(-1)\n")
     (tmp_path / "config.toml").write_text(
