@@ -75,6 +75,8 @@ def check_place(output: Path, batch: bool) -> None:
             raise ConfigError(f"{output} is a file.  -o of a batch is a folder, in which every id gets a file of its own")
     elif output.is_dir():
         raise ConfigError(f"{output} is a folder.  -o of one factor is a file: -o {output / 'factor.parquet'}")
+    elif output.exists() and not output.is_file():
+        raise ConfigError(f"{output} is a device or a pipe, and a file is put in the place of what is there.  Name a file: -o OUT.parquet")
     elif output.suffix.lower() in NOT_PARQUET:
         raise ConfigError(f"{output}: values are written as Parquet.  Name the file so: -o {output.with_suffix('.parquet')}")
     elif not output.parent.is_dir():

@@ -1,5 +1,6 @@
 """`sluice factor`: what a factor is, as the machine sees it, or why it is none, with the place; and its values over data files."""
 
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def parse(
     if batch is not None:
         _alone(text, batch)
         return _parse_batch(batch, setting)
-    source = factor_text.of_argument(_needed(text), sys.stdin.buffer)
+    source = factor_text.of_argument(_needed(text), _stdin())
     out = Out(as_json)
     try:
         document = factor_text.accepted(*factor_text.read(source, setting), setting)
@@ -132,10 +133,15 @@ def _parse_batch(batch: str, setting: "Setting") -> int:
     return 0
 
 
+def _stdin() -> IO[bytes]:
+    """Nothing, where whoever started this closed it."""
+    return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
+
+
 def _opened(batch: str) -> IO[bytes]:
     """A file, stdin, or one of the published sets by name."""
     if batch == "-":
-        return sys.stdin.buffer
+        return _stdin()
     from bot.factor_text import published_sets
 
     file = Path(batch)
@@ -236,7 +242,7 @@ def evaluate(
     if batch is not None:
         return _evaluate_batch(batch, panel, setting, span, output)
     out = Out(as_json)
-    source = factor_text.of_argument(_needed(text), sys.stdin.buffer)
+    source = factor_text.of_argument(_needed(text), _stdin())
     try:
         node, _ = factor_text.read_over(source, setting)
     except FactorError as error:
@@ -342,7 +348,7 @@ def similar(*, a: str, b: str, timeframe: int, fields: tuple[str, ...], dialect:
     setting = factor_text.Setting(timeframe, factor_text.words(fields), dialect, None if units is None else units == "on")
     nodes = []
     for text in (a, b):
-        source = factor_text.of_argument(text, sys.stdin.buffer)
+        source = factor_text.of_argument(text, _stdin())
         try:
             nodes.append(factor_text.read(source, setting)[0])
         except FactorError as error:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -345,6 +346,13 @@ def test_market_data_is_never_written_over(capsys: Capture, tmp_path: Path) -> N
     assert Path("data/BTCUSDT.parquet").read_bytes() == before
 
 
+def test_stdin_that_is_closed_holds_no_factor(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    market(tmp_path / "data")
+    monkeypatch.setattr("sys.stdin", None)
+    code, _, err = run(capsys, "factor", "eval", "-", "--data", "data", "-o", "v.parquet")
+    assert code == 4 and "empty" in err
+
+
 def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing(capsys: Capture, tmp_path: Path) -> None:
     market(tmp_path / "data")
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "no/such/v.parquet")
@@ -354,10 +362,13 @@ def test_a_file_that_cannot_be_written_is_said_and_leaves_nothing(capsys: Captur
     (tmp_path / "bar").mkdir()
     code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "bar")
     assert code == 4 and "bar is a folder" in err and "-o bar/factor.parquet" in err
+    os.mkfifo(tmp_path / "pipe")
+    code, _, err = run(capsys, "factor", "eval", "close", "--data", "data", "-o", "pipe")
+    assert code == 4 and "device or a pipe" in err and (tmp_path / "pipe").is_fifo()
     Path("b.jsonl").write_text(lines({"id": "x", "text": "close"}))
     code, _, err = run(capsys, "factor", "eval", "--batch", "b.jsonl", "--data", "data", "-o", "b.jsonl")
     assert code == 4 and "b.jsonl is a file" in err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.jsonl", "bar", "data"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.jsonl", "bar", "data", "pipe"]
 
 
 def test_why_nothing_is_known_is_said(capsys: Capture, tmp_path: Path) -> None:
