@@ -83,7 +83,7 @@ def read_over(source: Source, setting: Setting) -> tuple[Node, str]:
         node, dialect = read(source, setting._replace(fields=[*setting.fields, *lacking]))
     except UnknownName as error:
         if "feed gives" in error.message:
-            error.message = error.message.replace("no configured feed gives", "the data has no column")
+            error.message = re.sub(r"no configured feed gives (the (column|field) )?", "the data has no column ", error.message)
             error.suggestion = error.suggestion or there
         raise
     for name in inputs(node):

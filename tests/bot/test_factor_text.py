@@ -3,10 +3,11 @@
 import io
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.factor_text import LARGEST, Refused, Setting, Source, accepted, of_lines, read, refused, words
+from bot.factor_text import LARGEST, Refused, Setting, Source, accepted, of_lines, read, read_over, refused, words
 from strategies.errors import FactorError
 
 SETTING = Setting(60_000, words(()))
@@ -49,3 +50,17 @@ def test_a_line_may_be_as_long_as_is_allowed_and_no_longer() -> None:
     first, second, third = of_lines(io.BytesIO(line(LARGEST) + line(LARGEST + 1) + line(40)))
     assert isinstance(first, Source) and isinstance(second, Refused) and isinstance(third, Source)
     assert (second.id, second.error.code) == (2, "size")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ts_mean(clsoe, 5)", "the data has no column 'clsoe'"),
+        ("indneutralize(close, IndClass.sector)", "the data has no column 'sector'"),
+        ("def f(df):\n    return df['clsoe'].diff()", "the data has no column 'clsoe', and the code does not make it"),
+    ],
+)
+def test_a_column_that_the_data_lacks_is_named_whatever_the_notation(text: str, says: str) -> None:
+    with pytest.raises(FactorError) as caught:
+        read_over(Source(text), Setting(60_000, ("open", "high", "low", "close", "volume")))
+    assert (caught.value.code, caught.value.message) == ("unknown_name", says)
