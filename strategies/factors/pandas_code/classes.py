@@ -5,7 +5,7 @@ import ast
 from strategies.errors import BadSyntax, UnknownName
 from strategies.factors.graph import nearest
 from strategies.factors.pandas_code.context import Reader
-from strategies.factors.pandas_code.values import Class, Function, Given, Instance, Scope, Value
+from strategies.factors.pandas_code.values import Class, Function, Given, Instance, Record, Scope, Value
 
 MOST_BASES = 8
 
@@ -60,6 +60,8 @@ def attribute_of_class(reader: "Reader", owner: Class, name: str) -> Value:
     """`Factor.name`."""
     made = instance(reader, owner, None)
     if name in made.attributes:
+        if any(ast.unparse(base).rpartition(".")[2] == "Enum" for base in owner.tree.bases):
+            return Record({"value": made.attributes[name], "name": name})
         return made.attributes[name]
     tree = made.methods.get(name)
     if tree is None:

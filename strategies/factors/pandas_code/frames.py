@@ -89,10 +89,15 @@ def _whole(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
 def _by_column(reader: "Reader", frame: Frame, given: Given, name: str) -> Frame | None:
     inplace = bool(given.named.get("inplace", False))
     axis = given.named.pop("axis", 0)
+    made: dict[str, Series]
+    if axis in (1, "columns") and name == "diff" and not given.args and not given.named:
+        pairs = zip(list(frame.columns)[1:], frame.columns.values(), strict=False)
+        made = {name: algebra.as_series(math.nan) for name in frame.columns}
+        return Frame(made | {key: algebra.arithmetic("sub", frame.columns[key], last) for key, last in pairs})
     if axis in (1, "columns") and name in ("shift", "diff", "cumsum", "pct_change", "ffill"):
         raise BadSyntax(f"{name} across columns is not understood")
     name = "map" if name == "applymap" else name
-    made: dict[str, Series] = {}
+    made = {}
     for key, column in frame.columns.items():
         mine = Given(given.name, [_part(a, key) for a in given.args], {k: _part(v, key) for k, v in given.named.items() if k != "inplace"})
         made[key] = above.methods.call(reader, column, mine, name)
@@ -114,13 +119,17 @@ def across(frame: Frame, name: str, given: Given) -> Series:
     """A measure across the columns of one bar; NaN is skipped unless skipna=False."""
     skip = given.take("skipna", not frame.array)
     ddof = whole(given.take("ddof", int(not frame.array)), "ddof") if name in ("std", "var") else 1
-    given.drop("min_count").done()
+    least = whole(given.take("min_count", 0), "min_count")
+    given.done()
     columns = list(frame.columns.values())
     if frame.bars or not columns:
         raise BadSyntax("name the columns", suggestion="df[['high', 'low', 'close']].mean(axis=1)")
     if all(c.known for c in columns) or len(columns) == 1:
         skip = False
-    return measure(columns, name, bool(skip), ddof)
+    done = measure(columns, name, bool(skip), ddof)
+    if least > 0 and name in ("sum", "prod", "product"):
+        done = algebra.choose(algebra.compare("ge", _count(columns), algebra.as_series(least)), done, algebra.as_series(math.nan))
+    return done
 
 
 def measure(columns: list[Series], name: str, skip: bool, ddof: int = 1) -> Series:

@@ -182,10 +182,10 @@ def _clip(reader: "Reader", given: Given) -> Value:
         x = x if low is None else max(x, low)
         return x if high is None else min(x, high)
     if isinstance(x, Frame):
-        return Frame({name: choosing.clipped(column, low, high, keeps_unbounded=False) for name, column in x.columns.items()})
+        return Frame({name: choosing.clipped(column, low, high, not x.array) for name, column in x.columns.items()})
     if isinstance(x, Window):
         return reductions.mapped(x, lambda s: choosing.clipped(s, low, high, keeps_unbounded=False))
-    return choosing.clipped(_column(x), low, high, keeps_unbounded=False)
+    return choosing.clipped(_column(x), low, high, isinstance(x, Series) and not x.array)  # of a column it is pandas' own clip
 
 
 def _where(reader: "Reader", given: Given) -> Value:
