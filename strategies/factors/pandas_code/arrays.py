@@ -106,6 +106,8 @@ def _linspace(reader: "Reader", given: Given) -> Value:
 def _array(reader: "Reader", given: Given) -> Value:
     x = given.need("object")
     given.drop("dtype", "copy").done()
+    if reader.elementwise and isinstance(x, list) and {Series} <= {type(v) for v in x} <= {Series, int, float}:
+        return Items([algebra.as_series(v) for v in x])
     return bar_numbers(reader, x) if isinstance(x, Walk) else array_of(x)
 
 

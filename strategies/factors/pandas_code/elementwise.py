@@ -59,6 +59,8 @@ def over(reader: "Reader", x: Value, one: Callable[[Series], Series], number: Ca
             return Vector(tuple(float(_safe(number, v)) for v in x.items))
         case list() | tuple() if all(is_number(v) for v in x):
             return Vector(tuple(float(_safe(number, v)) for v in x))
+        case list() | tuple() if reader.elementwise and all(isinstance(v, Series) or is_number(v) for v in x):
+            return Items([one(algebra.as_series(v)) for v in x])
         case Short():
             return Short(one(x.of), x.lost, x.missing)
         case Whole():

@@ -6,7 +6,7 @@ from strategies.errors import BadSyntax
 from strategies.factors.graph import call as node_of
 from strategies.factors.pandas_code import above, ahead, algebra, measures, reductions, unrolled, weights, windows
 from strategies.factors.pandas_code.context import Reader
-from strategies.factors.pandas_code.operands import describe
+from strategies.factors.pandas_code.operands import describe, items
 from strategies.factors.pandas_code.values import Frame, Given, Items, Last, Record, Rows, Series, Value, Vector, Window, is_number, whole
 
 Rule = Callable[["Reader", Given], Value]
@@ -68,12 +68,27 @@ def line(x: Value, y: Window) -> tuple[Series, Series]:
 def _polyfit(reader: "Reader", given: Given) -> Value:
     x, y, degree = given.need("x"), given.need("y"), given.need("deg")
     given.drop("full", "cov", "w")
+    if reader.elementwise and isinstance(y, Items | list | tuple) and degree == 1:
+        return _through_points([float(v) for v in items(x)], y.items if isinstance(y, Items) else list(y))
     window = _plain(y)
     if degree == 0:
         return [windows.plain(window.of, "mean", window.n, window.n)]
     if degree != 1:
         raise BadSyntax("np.polyfit is understood of degree 1", suggestion="np.polyfit(np.arange(n), x, 1)")
     return list(line(x, window))
+
+
+def _through_points(x: list[float], y: list[Value]) -> Value:
+    """Slope and height of the line through values at places that are known beforehand."""
+    middle = sum(x) / max(1, len(x))
+    square = sum((v - middle) ** 2 for v in x)
+    if len(x) != len(y) or not square:
+        raise BadSyntax("a line is fitted to as many values as places, two at least")
+    points = [algebra.as_series(v) for v in y]
+    shares = [algebra.arithmetic("mul", p, algebra.as_series((v - middle) / square)) for v, p in zip(x, points, strict=True)]
+    slope = unrolled.tree(shares, unrolled.added)
+    mean = algebra.divided(unrolled.tree(points, unrolled.added), algebra.as_series(len(x)))
+    return [slope, algebra.arithmetic("sub", mean, algebra.arithmetic("mul", slope, algebra.as_series(middle)))]
 
 
 def _polyval(reader: "Reader", given: Given) -> Value:

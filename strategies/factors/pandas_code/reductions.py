@@ -288,6 +288,8 @@ def dot_product(reader: "Reader", a: Value, b: Value) -> Value:
 
 def item(reader: "Reader", x: Value, key: Value) -> Value:
     """x[-1], x.iloc[0], x[1:], x[::-1]."""
+    if isinstance(key, slice):  # numbers of an array are floats here
+        key = slice(*(int(v) if isinstance(v, float) and v == int(v) else v for v in (key.start, key.stop, key.step)))
     if isinstance(x, Items):
         return unrolled.item(x, key)
     if isinstance(key, Index):
