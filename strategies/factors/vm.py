@@ -6,6 +6,7 @@ State is that one array: `save` copies it, `restore` puts it back.
 
 import ctypes
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +25,8 @@ LINE = 8  # values of a cache line
 SLACK = 64  # values after the last: vectors may look a little further than they take
 RUN = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 3)  # interpreter.run, see jit.machine_code; it holds no lock of Python's
 CALL = struct.Struct("6q")  # what differs from call to call
-MAGIC = b"sluice-machine-1"
+MAGIC = b"sluice-machine-2"
+HEAD = struct.Struct("<qqqq")  # symbols, bar, how many values, check sum
 
 
 class Pool(Protocol):
@@ -125,18 +127,20 @@ class Machine:
     def save(self) -> bytes:
         """All state, bit for bit."""
         bar = -1 if self.bar is None else self.bar
-        return MAGIC + bytes.fromhex(self.program.key) + struct.pack("<qqq", self.symbols, bar, self.memory.size) + self.memory.tobytes()
+        values = self.memory.tobytes()
+        return MAGIC + bytes.fromhex(self.program.key) + HEAD.pack(self.symbols, bar, self.memory.size, _check(bar, values)) + values
 
     def restore(self, state: bytes) -> None:
         """Continue where `save` stood. Raises ValueError where the state is of another program or universe; nothing changes then."""
         head = len(MAGIC) + 32
-        sizes = struct.calcsize("<qqq")
-        if state[:head] != MAGIC + bytes.fromhex(self.program.key) or len(state) < head + sizes:
+        if state[:head] != MAGIC + bytes.fromhex(self.program.key) or len(state) < head + HEAD.size:
             raise ValueError("this state was saved by another program; warm the machine up from history instead")
-        symbols, bar, size = struct.unpack("<qqq", state[head : head + sizes])
-        if symbols != self.symbols or size != self.memory.size or len(state) != head + sizes + 8 * size:
+        symbols, bar, size, check = HEAD.unpack_from(state, head)
+        if symbols != self.symbols or size != self.memory.size or len(state) != head + HEAD.size + 8 * size:
             raise ValueError(f"this state is of {symbols} symbols, not {self.symbols}; warm the machine up from history instead")
-        self.memory[:] = np.frombuffer(state, np.float64, offset=head + sizes)
+        if _check(bar, memoryview(state)[head + HEAD.size :]) != check:  # places in it are places in memory
+            raise ValueError("this state is damaged; warm the machine up from history instead")
+        self.memory[:] = np.frombuffer(state, np.float64, offset=head + HEAD.size)
         self.bar = None if bar < 0 else bar
 
     def _lay_out(self) -> None:
@@ -248,6 +252,10 @@ class Halves(NamedTuple):
         late._block(bars[start : self.middle], first + start, result[:0])
         late._job[8] = outputs
         late._block(bars[self.middle :], first + self.middle, result[self.middle :])
+
+
+def _check(bar: int, values: bytes | memoryview) -> int:
+    return zlib.crc32(values, bar & 0xFFFFFFFF)
 
 
 def _aligned(size: int) -> Array:

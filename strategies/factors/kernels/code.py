@@ -70,7 +70,7 @@ def _compiled(name: str) -> Code:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             part = folder / f".{_file(name)}.{os.getpid()}"
-            part.write_bytes(hashlib.sha256(body).digest() + body)
+            part.write_bytes(_digest(name, body) + body)
             for old in folder.glob(f"{name}.{_machine()}.*.o"):
                 old.unlink(missing_ok=True)
             part.replace(folder / _file(name))
@@ -86,10 +86,15 @@ def _kept(name: str) -> Code | None:
             whole = (folder / _file(name)).read_bytes()
         except OSError:
             continue
-        if hashlib.sha256(whole[DIGEST:]).digest() == whole[:DIGEST]:
+        if _digest(name, whole[DIGEST:]) == whole[:DIGEST]:
             symbol, _, body = whole[DIGEST:].partition(b"\n")
             return Code(symbol.decode(), body)
     return None
+
+
+def _digest(name: str, body: bytes) -> bytes:
+    """Of what a file holds and what it is called: another kernel's code is as wrong as broken code."""
+    return hashlib.sha256(_file(name).encode() + b"\n" + body).digest()
 
 
 def _link(codes: dict[str, Code]) -> None:

@@ -88,6 +88,10 @@ def test_code_is_kept_once_and_what_is_broken_is_compiled_again(tmp_path: Path, 
         code.keep("elementwise.neg")
         assert code._kept("elementwise.neg") is not None
     assert told == ["elementwise.neg"] * 4
+    code.keep("elementwise.sign")
+    (other,) = (path for path in kept.parent.iterdir() if "sign" in path.name)
+    kept.write_bytes(other.read_bytes())  # whole, and of another kernel
+    assert code._kept("elementwise.neg") is None
 
 
 def test_where_nothing_can_be_written_kernels_still_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

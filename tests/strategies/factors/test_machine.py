@@ -107,6 +107,8 @@ def test_state_of_another_program_or_universe_is_refused_and_changes_nothing() -
         b"",
         before[:-1],
         before + b"1",
+        before[:-5] + bytes([before[-5] ^ 1]) + before[-4:],
+        before[:56] + bytes([before[56] ^ 1]) + before[57:],
     ):
         with pytest.raises(ValueError, match="warm the machine up"):
             machine.restore(other)
