@@ -175,7 +175,11 @@ def _dot(reader: "Reader", given: Given) -> Value:
 
 def _accumulated(name: str) -> Rule:
     def rule(reader: "Reader", given: Given) -> Value:
-        return above.methods.call(reader, given.need("array"), Given(name, [], {}), name)
+        x = given.need("array")
+        if not isinstance(x, Series):
+            return above.methods.call(reader, x, Given(name, [], {}), name)
+        done = above.methods.call(reader, x.copy(array=True), Given(name, [], {}), name)  # not known once a value is not
+        return done.copy(array=x.array)
 
     return rule
 

@@ -60,7 +60,7 @@ def call(reader: "Reader", frame: Frame, given: Given, name: str) -> Value:
     if name in ("to_numpy", "values"):
         return Frame(dict(frame.columns), frame.bars, array=True)
     if name in ("rank", "corr", "cov", "describe", "quantile", "skew", "kurt", "agg", "aggregate", "tail", "head", "nlargest", "sample",
-                "iterrows",                 "itertuples", "sort_values", "resample", "asfreq"):  # fmt: skip
+                "iterrows",                 "itertuples", "resample", "asfreq"):  # fmt: skip
         return _whole(reader, frame, given, name)
     if name in ahead.CALLS:
         ahead.refuse(name, ahead.CALLS[name])

@@ -30,6 +30,8 @@ def measure(reader: "Reader", x: Window, name: str, given: Given) -> Value:
         return x
     if name in _EACH or name in _BACK:
         return _elementwise(reader, x, name, given)
+    if name in ("cummax", "cummin") and x.plain and x.raw and not x.short:
+        return unrolled.extremes_so_far(x, f"ts_{name[3:]}")
     if name in ("cumsum", "cumprod", "cummax", "cummin"):
         return unrolled.method(reader, unrolled.items_of(x), name, given)
     rule = _MEASURES.get(name)

@@ -149,6 +149,13 @@ def _running(x: Items, name: str) -> Items:
     return Items(made, x.raw)
 
 
+def extremes_so_far(x: Window, op: str) -> Items:
+    """Of the window up to each place, by windows of their own: no tree as deep as the window is long."""
+    values = items_of(x).items
+    made = [algebra.result(node_of(op, v.node, i + 1), v, low=v.low, known=False) if i else v for i, v in enumerate(values)]
+    return Items(made, x.raw)
+
+
 def _place(values: list[Series], largest: bool) -> Series:
     """The first place of the largest: the smallest place whose value is it."""
     best = tree(values, lambda a, b: algebra.larger(a, b, "max" if largest else "min"))
