@@ -95,6 +95,8 @@ def test_what_is_kept_from_bar_to_bar_beside_a_number_is_refused_and_never_read_
         "p = 1.0\nout = []\nfor v, w in zip(df['funding_rate'].shift(3), x):\n    if w > 101:\n        p = v\n"
         "    out.append(p)\nreturn pd.Series(out, index=df.index)",
         "y = x\ny += 1\nreturn x",
+        "return np.maximum.accumulate(df['close'].shift(2).rolling(3).mean())",
+        "return np.minimum.accumulate(x.rolling(3).mean().fillna(50))",
         "y = np.abs(x)\ny[y > 100] = 0\nreturn x",
         "y = x[:]\ny[y > 100] = 0\nreturn x",
         "y = +x\ny[y > 100] = 0\nreturn x",
@@ -112,3 +114,16 @@ def test_loops_copies_and_parts_give_what_pandas_gives(body: str) -> None:
     one = line(LOOP + body)
     verdict = compared(one, read(one), None)
     assert verdict.good, verdict
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = x.values\ndf = df.sort_values('volume')\nreturn pd.Series(y, index=df.index)",
+        "return x.sort_index(ascending=False).rolling(5).mean().sort_index()",
+    ],
+)
+def test_another_order_of_the_rows_is_refused(body: str) -> None:
+    one = line(LOOP + body)
+    error = refusal(one)
+    assert error is not None and error.code == "look_ahead", error
