@@ -171,6 +171,8 @@ def _sliced(reader: "Reader", x: Series, key: slice) -> Value:
 def _refuse_slice(key: slice) -> NoReturn:
     if from_end(key.start) or from_end(key.stop) or (isinstance(key.step, int) and key.step < 0):
         ahead.refuse("bars counted from the end", "use rolling(n) on the whole column")
+    if isinstance(key.stop, int) and key.stop > 0:
+        ahead.refuse(f"the first {key.stop} bars, which are not known before", "use rolling(n) or expanding()")
     raise BadSyntax("a part of the bars is not understood", suggestion="work with whole columns")
 
 
