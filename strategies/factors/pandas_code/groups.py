@@ -62,7 +62,7 @@ def method(reader: "Reader", of: Grouped, given: Given, name: str) -> Value:
         return replace(of, of=above.subscripts.get(reader, of.of, given.need("key")))
     rule = None if of.by_value else _RULES.get(name)
     if rule is None:
-        if name in _WITHIN:
+        if name in _WITHIN and name != "rank":
             raise BadSyntax(f"{name} within groups is not understood", suggestion="use rolling(n)")
         Whole(f"{name} of a group, which ends after the bar,", "use rolling(n) or expanding()").refuse()
     if of.starts is not None and of.starts.node.op == CONST:
