@@ -48,7 +48,10 @@ def _plain(code: str) -> str:
         if not (" " <= character <= "~" or character in "\n\t"):
             row = code.count("\n", 0, index) + 1
             column = index - code.rfind("\n", 0, index)
-            raise BadText(f"character U+{ord(character):04X} is not plain ASCII text", line=row, column=column)
+            raise BadText(
+                f"character U+{ord(character):04X} is not plain ASCII text", line=row, column=column,
+                suggestion="write comments and names in plain letters: - for a dash, -> for an arrow",
+            )  # fmt: skip
     fenced = re.match(r"\s*```(?:python|py)?[ \t]*\n(.*?)\n?```\s*\Z", code, re.DOTALL)
     if fenced:
         code = "\n" * code.count("\n", 0, fenced.start(1)) + fenced[1]
