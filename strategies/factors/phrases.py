@@ -23,6 +23,8 @@ NOUNS = {
     "ts_min": "{n} low",
     "ts_max": "{n} high",
     "ts_rank": "rank within {over}",
+    "ts_below": "number of older values below the newest within {over}",
+    "ts_at_most": "number of older values up to the newest within {over}",
     "ts_zscore": "{n} z-score",
     "ts_median": "{n} median",
     "ts_quantile": "{n} quantile {p1}",

@@ -25,6 +25,27 @@ def rank(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: i
             o[s] = NAN if unknown[s] > first else (counts[s] + 2.0) / double
 
 
+@kernel
+def standing(p: Ints, f: Floats, mem: Floats, t: int, n: int, width: int, symbols: int) -> None:
+    """How many of the w - 1 older values are < the newest; where f[0] is 1, <= it. State: index of the last unknown bar, and the counts."""
+    w, equal = p[WINDOW], f[0] != 0.0
+    unknown = at(mem, p[STATE])
+    counts = at(unknown, width)
+    for i in range(n):
+        x, o = row(p, mem, A, t + i, width), row(p, mem, OUT, t + i, width)
+        now, first = float(t + i), float(t + i - w)
+        for s in range(width):
+            last = unknown[s] if unknown[s] == unknown[s] else now - 1.0
+            unknown[s] = last if x[s] == x[s] else now
+            counts[s] = 0.0
+        for k in range(1, w):
+            z = row(p, mem, A, t + i - k, width)
+            for s in range(width):
+                counts[s] += float(int(z[s] < x[s]) + int(equal & (z[s] == x[s])))
+        for s in range(width):
+            o[s] = NAN if unknown[s] > first else counts[s]
+
+
 @inline
 def rank_alone(p: Ints, mem: Floats, t: int, n: int, unknown: Floats, double: float) -> None:
     """The same for one symbol: many bars at a time, where the ring does not end between them and their windows."""

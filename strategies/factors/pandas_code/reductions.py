@@ -202,6 +202,9 @@ def compare(reader: "Reader", name: str, a: Value, b: Value) -> Value:
         if isinstance(window, Window) and isinstance(other, Window) and window.plain and other.plain and not flip:
             done = algebra.compare(name, window.of, other.of)
             return window.copy(of=_unknown_stays(done, window))
+        counted = unrolled.standing(name, window, other, not flip) if isinstance(window, Window) else None
+        if counted is not None:
+            return counted
     x = unrolled.items_of(a) if isinstance(a, Window) else a
     y = unrolled.items_of(b) if isinstance(b, Window) else b
     return unrolled.each(x, y, lambda p, q: algebra.compare(name, p, q))

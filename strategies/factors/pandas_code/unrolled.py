@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn
 
@@ -14,17 +15,29 @@ from strategies.factors.pandas_code.values import Given, Items, Kind, Series, Va
 MOST = 64
 
 
+@dataclass(slots=True)
+class Standing(Items):
+    """x < x[-1] of a window too long for single values: of its n answers only how many are true is known."""
+
+    count: Series | None = None
+    n: int = 0
+
+
 def items_of(x: Window) -> Items:
     """Each value of the window as a series."""
     if x.short:
         refuse_short()
     if x.n > MOST:
-        raise TooBig(f"this would take {x.n} values one by one, at most {MOST}", suggestion="use a shorter window")
+        refuse_long(x.n)
     made = []
     for i in range(x.n):
         item = at(x, i)
         made.append(item)
     return Items(made, x.raw)
+
+
+def refuse_long(n: int) -> NoReturn:
+    raise TooBig(f"this would take {n} values one by one, at most {MOST}", suggestion="use a shorter window")
 
 
 def refuse_short() -> NoReturn:
@@ -58,6 +71,25 @@ def tree(parts: list[Series], join: Callable[[Series, Series], Series]) -> Serie
         pairs = [join(a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
         parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
     return parts[0]
+
+
+_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
+
+
+def standing(name: str, x: Window, newest: Value, left: bool) -> Standing | None:
+    """`x < x[-1]`, or of x[:-1], over more values than are taken one by one; None where it is something else. left: the window is."""
+    if x.n <= MOST or not x.plain or x.short or name not in _MIRRORED or not isinstance(newest, Series):
+        return None
+    whole_window = newest.node is x.of.node
+    if not whole_window and x.of.node is not node_of("delay", newest.node, 1):
+        return None
+    op, window = name if left else _MIRRORED[name], x.n if whole_window else x.n + 1
+    count = node_of("ts_below" if op in ("lt", "ge") else "ts_at_most", newest.node, window)
+    if op in ("gt", "ge"):
+        count = node_of("sub", window - 1, count)
+    if whole_window and op in ("le", "ge"):  # so does the newest itself
+        count = node_of("add", count, 1)
+    return Standing([], x.raw, algebra.result(count, newest, kind=Kind.INT, low=1, known=False), x.n)
 
 
 def added(a: Series, b: Series) -> Series:
@@ -101,6 +133,11 @@ def method(reader: "Reader", x: Items, name: str, given: Given) -> Value:
     values = x.items
     count = len(values)
     given.drop("axis", "skipna", "dtype")
+    if isinstance(x, Standing):
+        assert x.count is not None
+        if name not in ("sum", "mean"):
+            refuse_long(x.n)
+        return x.count if name == "sum" else algebra.divided(x.count, algebra.as_series(x.n))
     match name:
         case "sum":
             return tree(values, added)

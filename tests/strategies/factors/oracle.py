@@ -132,6 +132,8 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "ts_argmin": lambda x, w: over(x, w, lambda v: v.argmin(axis=2) + 1.0),
     "ts_argmax": lambda x, w: over(x, w, lambda v: v.argmax(axis=2) + 1.0),
     "ts_rank": lambda x, w: over(x, w, rank_in_window),
+    "ts_below": lambda x, w: over(x, w, lambda v: (v[:, :, :-1] < v[:, :, -1:]).sum(axis=2)),
+    "ts_at_most": lambda x, w: over(x, w, lambda v: (v[:, :, :-1] <= v[:, :, -1:]).sum(axis=2)),
     "ts_zscore": lambda x, w: over(x, w, lambda v: divide(v[:, :, -1] - moments(v)[0], np.sqrt(moments(v)[1]))),
     "ts_corr": correlation, "ts_cov": covariance, "decay_linear": lambda x, w: over(x, w, decay),
     "ema": ema, "rsi": rsi,
