@@ -137,7 +137,7 @@ def machine(peers: str, bars: int) -> Callable[[Path, int], Iterator[Row]]:
         words = [peers, "-m", "bench.factors", "blocks", "live", "drift", "threads", "start", "--drift", str(bars), "--json"]
         found: dict[str, Any] = json.loads(run(words, ROOT, PYTHONPATH=str(ROOT))[1])
         for block in found["blocks"]:
-            size = f"{block['factors']} factors x {block['symbols']} symbols x {block['bars']:,} bars"
+            size = f"{block['factors']} factors, {block['symbols']} symbol{'s'[: block['symbols'] > 1]}, {block['bars']:,} bars"
             others = [f"{name} {block[f'{name} ns']:.1f}" for name in ("KunQuant", "pandas") if f"{name} ns" in block]
             yield Row(f"{size}, ns a value", f"{block['ours ns']:.1f} ({', '.join(others)})", "`python -m bench.factors blocks`")
         for live in found["live"]:
