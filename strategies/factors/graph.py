@@ -21,6 +21,7 @@ MAX_WHOLE: Final = 10**9  # of a window; kernels count in 64 bits
 MAX_FLOAT: Final = 10**308  # a whole number beyond it is not a float64
 MAX_TEXT_NODES: Final = 100_000  # written out as text; beyond it a graph is a mistake, not a factor
 DIGITS: Final = 12  # a folded constant has at most as many as a written one may have, so that canonical text is legal text
+LARGEST: Final = 1e9  # and no folded constant is larger than a written one may be
 _BEYOND = {math.inf: "div_inf(1, 0)", -math.inf: "div_inf(-1, 0)"}
 _SIGNS = {"add": "sub", "sub": "add"}  # a + -2 is a - 2, with the same bits
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -188,7 +189,12 @@ def _folded(row: Operator, args: tuple[Node, ...]) -> Node | None:
     if row.fold is None or any(a.op != CONST for a in args):
         return None
     value = row.fold(*(a.params[0] for a in args))
-    return const(value) if value is not None and (not math.isfinite(value) or digits(value) <= DIGITS) else None
+    return const(value) if value is not None and (not math.isfinite(value) or _is_text(value)) else None
+
+
+def _is_text(value: float) -> bool:
+    """Whether text may have this number as a constant."""
+    return digits(value) <= DIGITS and abs(value) <= LARGEST
 
 
 def _built(row: Operator, args: tuple[Node, ...], params: Params) -> Node:

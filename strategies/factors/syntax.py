@@ -163,10 +163,11 @@ class _Reader(ABC):
                     f"an exponent is a constant in [-{MAX_EXPONENT}, {MAX_EXPONENT}]", suggestion="use power(x, y), or exp and log"
                 )
             op = "power"
-        node = call(op, *args)
-        if node.op == CONST and not abs(node.params[0]) <= MAX_CONSTANT and not _is_written(op, args):
-            raise BadConstant(f"{op} of constants gives {node.text}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
-        return node
+        fold = OPERATORS[op].fold
+        value = fold(*(a.params[0] for a in args)) if fold is not None and all(a.op == CONST for a in args) else None
+        if value is not None and not abs(value) <= MAX_CONSTANT and not _is_written(op, args):
+            raise BadConstant(f"{op} of constants gives {value:g}", suggestion=f"constants are numbers up to {MAX_CONSTANT:g}")
+        return call(op, *args)
 
     @abstractmethod
     def number(self, tree: ast.expr, row: Operator, param: Param) -> Number:
