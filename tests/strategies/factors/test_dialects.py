@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from strategies.errors import FactorError
+from strategies.errors import BadConstant, FactorError
 from strategies.factors import Limits, Node, call, const, field, parse, read
 from strategies.factors.dialects import DERIVED, DIALECTS, PANEL_FIELDS
 from strategies.factors.dialects.dialect import define, is_so
@@ -290,4 +290,8 @@ def graphs(draw: st.DrawFn, depth: int = 3) -> Node:
 @given(node=graphs())
 def test_what_any_graph_prints_reads_back_to_it(node: Node) -> None:
     assume(node.inputs() and len(node.text) <= 2_000)
-    assert parse(node.text, timeframe=HOUR, fields=FIELDS, limits=WIDE, units=False) is node
+    try:
+        read_back = parse(node.text, timeframe=HOUR, fields=FIELDS, limits=WIDE, units=False)
+    except BadConstant:  # 1e9 + 2: code may build what the gate of text refuses
+        assume(False)
+    assert read_back is node
