@@ -122,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "sluice"
         return _fail(words, "UsageError", 2, f"{error.format_message().rstrip('.')}.  See: {where} --help")
-    except (KeyboardInterrupt, click.Abort):
-        return _fail(words, "Interrupted", 130, "interrupted")
+    except (KeyboardInterrupt, click.Abort) as end:
+        return _fail(words, "Interrupted", 130, str(end) or "interrupted")
     except BrokenPipeError:
         return _unread()
     except Exception as error:
