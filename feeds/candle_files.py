@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from feeds import times
 from feeds.errors import BadData
-from feeds.files import SYMBOL_COLUMNS, Floats, Ints, Table, column_names, instants, numbers, read_table, symbol_of, time_column
+from feeds.files import SYMBOL_COLUMNS, Floats, Ints, Table, array_of, column_names, instants, numbers, read_table, symbol_of, time_column
 
 Mask = NDArray[np.bool_]
 
@@ -134,9 +135,9 @@ def rows_by_symbol(table: Table, name: str) -> dict[str, Ints]:
     """The rows of each symbol of the column `name`, in file order. Raises BadData for a cell that is no symbol."""
     coded = table.columns[name].cast("string").dictionary_encode().combine_chunks()
     if coded.null_count:
-        row = int(np.flatnonzero(np.asarray(coded.is_null()))[0])
+        row = int(pc.index(coded.is_null(), True).as_py())
         raise BadData(f"{table.place(row, name)}: the symbol is empty; give it or remove the row")
-    codes = np.asarray(coded.indices)
+    codes = array_of(coded.indices, np.int32)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(coded.dictionary) + 1))
     names = [str(text).strip() for text in coded.dictionary.to_pylist()]

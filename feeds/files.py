@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -134,7 +134,7 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
     kind = path.name.lower()
     try:
         if kind.endswith(PARQUET):
-            table, text = pa.parquet.read_table(path, partitioning=None), False
+            table, text = _read_parquet(path), False
         elif kind.endswith(FEATHER):
             table, text = pa.feather.read_table(path, memory_map=False), False
         else:
@@ -150,6 +150,12 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
             raise BadData(f"{path}: two columns are named {plain}; rename one")
         columns[plain] = column
     return Table(path, columns, table.num_rows, text)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    """One file by itself: what reads data sets of many files takes a tenth of a second to import, and pandas with it."""
+    with pa.parquet.ParquetFile(path) as file:
+        return file.read()
 
 
 def column_names(path: Path) -> list[str]:
@@ -256,14 +262,26 @@ def numbers(table: Table, name: str) -> Floats:
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
         raise BadData(f"{table.place(0, name)}: holds {kind}, not numbers; store the column as float64")
     out = column.cast(pa.float64(), safe=False) if kind != pa.float64() else column
-    return np.asarray(out.to_numpy(), dtype=np.float64)
+    return array_of(out, np.float64, np.nan)
+
+
+def array_of(column: pa.ChunkedArray | pa.Array, kind: type[np.generic], missing: Any = None) -> NDArray[Any]:
+    """The cells as an array, without copying where they lie in one piece; `missing` stands for nulls, of which there are none otherwise.
+
+    Arrow's own conversion imports pandas where that is installed, for nothing that is needed here.
+    """
+    if column.null_count:
+        column = pc.fill_null(column, missing)
+    pieces = [column] if isinstance(column, pa.Array) else column.chunks
+    arrays = [np.frombuffer(piece.buffers()[1], kind, len(piece), piece.offset * np.dtype(kind).itemsize) for piece in pieces if len(piece)]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays) if arrays else np.empty(0, kind)
 
 
 def _numbers_of_text(table: Table, name: str, column: pa.ChunkedArray) -> Floats:
     trimmed = pc.utf8_trim_whitespace(column.cast(pa.string()))
     blank = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
     try:
-        return np.asarray(blank.cast(pa.float64()).to_numpy(), dtype=np.float64)
+        return array_of(blank.cast(pa.float64()), np.float64, np.nan)
     except pa.ArrowInvalid:
         cells = blank.to_pylist()
     values = np.full(len(cells), np.nan)
@@ -300,7 +318,7 @@ def instants(table: Table, name: str, *, unit: str | None = "milliseconds") -> t
     column = table.columns[name]
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         _refuse_empty(table, name, column)
-        return np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(), dtype=np.int64) // 1_000, "timestamps"
+        return array_of(column.cast(pa.timestamp("us")).cast(pa.int64()), np.int64) // 1_000, "timestamps"
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         trimmed = pc.utf8_trim_whitespace(column)
         _refuse_empty(table, name, pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed))
@@ -319,13 +337,13 @@ def instants(table: Table, name: str, *, unit: str | None = "milliseconds") -> t
 
 def _refuse_empty(table: Table, name: str, column: pa.ChunkedArray) -> None:
     if column.null_count:
-        row = int(np.flatnonzero(np.asarray(pc.is_null(column).to_numpy()))[0])
+        row = int(pc.index(pc.is_null(column), True).as_py())
         raise BadData(f"{table.place(row, name)}: the time is empty; give it or remove the row")
 
 
 def _whole(table: Table, name: str, column: pa.ChunkedArray) -> Ints:
     try:
-        return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
+        return array_of(column.cast(pa.int64()), np.int64)
     except pa.ArrowException:
         values = numbers(table, name)
     bad = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)) | (np.abs(values) >= 2.0**63))
@@ -337,7 +355,7 @@ def _whole(table: Table, name: str, column: pa.ChunkedArray) -> Ints:
 def _iso_instants(table: Table, name: str, column: pa.ChunkedArray) -> Ints:
     for kind in (pa.timestamp("ms"), pa.timestamp("ms", "UTC")):
         try:
-            return np.asarray(column.cast(kind).cast(pa.int64()).to_numpy(), dtype=np.int64)
+            return array_of(column.cast(kind).cast(pa.int64()), np.int64)
         except pa.ArrowException:
             continue
     out = np.empty(table.rows, np.int64)
