@@ -1,17 +1,16 @@
 """From a view to an order, or to the reason why not.
 
 The rule: HOLD leaves the position as it is. Flat comes from the exit rule (the score falls back through the exit threshold, a
-time limit, an attached stop) or from the opposite view. One order at a time for each symbol.
+time limit, an attached stop) or from the opposite view. Where a decision has a target, the target is the view and the size: the
+position is moved towards it when it is off by more than a band. One order at a time for each symbol.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from bot.events import (
     CancelRequest,
@@ -27,7 +26,8 @@ from bot.events import (
 from bot.ledger import Ledger, Position
 from bot.orders import OpenOrders, Order
 from bot.risk import Draft, Risk
-from feeds.bars import Array, Bars
+from bot.turns import AIMS, DOWN, ENDS_LONG, ENDS_SHORT, FAR, UP, Ahead, Views, Watch
+from feeds.bars import CLOSE
 from feeds.events import Event
 from feeds.instruments import Instrument, exact
 from strategies.events import Decision, Side
@@ -36,7 +36,6 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 BPS = Decimal(10_000)
 SIGN = {Side.LONG: 1, Side.SHORT: -1, Side.HOLD: 0}
-FAR = 2**62
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -52,6 +51,7 @@ class Rules(msgspec.Struct, frozen=True):
     stop_loss, take_profit  attached to the entry (None: none)
     cool_down_bars     no entry for so many bars after a position ended (0: none)
     max_bars           a position ends after so many bars (None: no limit)
+    rebalance_band     a position is moved to its target when it is further off, a fraction of equity
 
     Raises ValueError naming a rule that cannot be.
     """
@@ -70,66 +70,17 @@ class Rules(msgspec.Struct, frozen=True):
     take_profit: Decimal | None = None
     cool_down_bars: int = 15
     max_bars: int | None = None
+    rebalance_band: float = 0.01
 
     def __post_init__(self) -> None:
         for name in ("share", "target_volatility", "limit_bars", "stop_loss", "take_profit", "max_bars"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"trading.{name} is {value}; it must be above 0")
+        if not self.rebalance_band >= 0:
+            raise ValueError(f"trading.rebalance_band is {self.rebalance_band}; it must not be below 0")
         if self.stop_loss is not None and self.stop_loss >= 1:
             raise ValueError(f"trading.stop_loss is {self.stop_loss}; a stop at or below zero can never be reached")
-
-
-class Views(Protocol):
-    """What the trader reads of many bars: side int8[T, S] (+1 LONG, -1 SHORT, 0 HOLD), score float64[T, S]."""
-
-    @property
-    def bars(self) -> Bars: ...
-
-    @property
-    def side(self) -> NDArray[np.int8]: ...
-
-    @property
-    def score(self) -> Array: ...
-
-
-class _Watch:
-    """Which (turn, symbol) would lead to something; `due` is the earliest bar index at which time alone does."""
-
-    __slots__ = ("due", "turns")
-
-    def __init__(self) -> None:
-        self.turns: list[tuple[int, int]] = []
-        self.due = FAR
-
-
-UP, DOWN, ENDS_LONG, ENDS_SHORT = range(4)
-
-
-class _Ahead:
-    """At which rows of a block a turn comes, for each symbol: searched once a block, when it is first asked for."""
-
-    def __init__(self, views: Views, exit_threshold: float) -> None:
-        self.views = views
-        self._exit = exit_threshold
-        self._rows: dict[tuple[int, int], list[int]] = {}
-
-    def first(self, turn: tuple[int, int], start: int, stop: int) -> int:
-        """The first row in [start, stop) at which it comes; `stop` if none."""
-        rows = self._rows.get(turn)
-        if rows is None:
-            rows = self._rows[turn] = np.flatnonzero(self._comes(*turn)).tolist()
-        place = bisect_left(rows, start)
-        return min(stop, rows[place]) if place < len(rows) else stop
-
-    def _comes(self, turn: int, symbol: int) -> NDArray[np.bool_]:
-        side, score = self.views.side[:, symbol], self.views.score[:, symbol]
-        if turn == UP:
-            return side > 0
-        if turn == DOWN:
-            return side < 0
-        comes: NDArray[np.bool_] = (side == 0) & ((score if turn == ENDS_LONG else -score) < self._exit)
-        return comes
 
 
 class Trader:
@@ -137,24 +88,26 @@ class Trader:
 
     def __init__(self, rules: Rules, risk: Risk, ledger: Ledger, orders: OpenOrders, instruments: Mapping[str, Instrument]) -> None:
         self.rules, self.risk, self.ledger, self.orders, self.instruments = rules, risk, ledger, orders, instruments
-        self._share, self._target = float(rules.share), float(rules.target_volatility)
+        self._share, self._target, self._band = float(rules.share), float(rules.target_volatility), rules.rebalance_band
         self._closed_ms: dict[str, int] = {}
         self._cooling: dict[str, set[int]] = {}  # the directions whose wait for the end of a cool-down has been told
         self._told: set[tuple[str, Purpose, int]] = set()
         self._told_in = 0
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._watch_key: tuple[int, ...] = ()
-        self._ahead: _Ahead | None = None
+        self._ahead: Ahead | None = None
 
     def on_decision(self, decision: Decision) -> list[Event]:
         """What follows from a view: an order, a cancellation, a refusal, or nothing."""
         if decision.price != decision.price:
             return []  # there was no bar to trade on
         position = self.ledger.positions[decision.symbol]
-        view = SIGN[decision.side]
+        target = decision.target
+        aims = target == target
+        view = (target > 0) - (target < 0) if aims else SIGN[decision.side]
         waiting = self.orders.waiting(decision.symbol)
         if waiting is not None:
-            return self._while_waiting(decision, waiting, view)
+            return self._while_waiting(decision, waiting, self._lean(decision, position, waiting) if aims else view)
         if not position.quantity:
             if view == 0 or (view < 0 and self.rules.long_only):
                 return []
@@ -162,9 +115,10 @@ class Trader:
         held = 1 if position.quantity > 0 else -1
         if view == -held:
             return self._reverse(decision, position, held)
-        if self._is_over(decision, position) or (view == 0 and held * decision.score < self.rules.exit_threshold):
+        ends = view == 0 and (aims or held * decision.score < self.rules.exit_threshold)
+        if ends or self._is_over(decision, position):
             return self._exit(decision, position, held)
-        return []
+        return self._resize(decision, position, held) if aims else []
 
     def on_fill(self, fill: Fill) -> list[Event]:
         """A position that closed cools down. The ledger has booked the fill before."""
@@ -181,11 +135,14 @@ class Trader:
         stop = min(stop, max(start, watch.due - 1 - view.bars.first))
         ahead = self._ahead
         if ahead is None or ahead.views is not view:
-            ahead = self._ahead = _Ahead(view, self.rules.exit_threshold)
+            ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
         for turn in watch.turns:
             if stop <= start:
                 return start
             stop = ahead.first(turn, start, stop)
+        if ahead.aims:
+            for symbol in watch.held:
+                stop = self._first_off(ahead, symbol, start, stop)
         return stop
 
     def _enter(self, decision: Decision, view: int) -> list[Event]:
@@ -213,6 +170,42 @@ class Trader:
             return [size, *self._exit(decision, position, held)]
         answer = self._ask(decision, Purpose.FLIP, -held, abs(position.quantity) + size)
         return [answer, *self._exit(decision, position, held)] if isinstance(answer, Refusal) else [answer]
+
+    def _resize(self, decision: Decision, position: Position, held: int) -> list[Event]:
+        """Move the position towards its target when it is off by more than the band; it stays on its side."""
+        equity = max(0.0, self.ledger.equity_float())
+        off = abs(abs(decision.target) * equity - abs(float(position.quantity)) * decision.price)
+        if not off > self._band * equity:
+            return []
+        instrument = self.instruments[decision.symbol]
+        change = self._quantity(decision, abs(decision.target) * equity) - abs(position.quantity)
+        if change < 0:
+            return [] if self._is_told(decision.symbol, Purpose.EXIT, -held) else [self._ask(decision, Purpose.EXIT, -held, -change)]
+        if not instrument.quantity(change) or self._is_told(decision.symbol, Purpose.ENTRY, held):
+            return []
+        return [self._ask(decision, Purpose.ENTRY, held, change)]
+
+    def _lean(self, decision: Decision, position: Position, waiting: Order) -> int:
+        """On which side of the target the position will be once the order has filled: +1 when more is wanted, 0 within the band."""
+        equity = max(0.0, self.ledger.equity_float())
+        after = position.quantity + (waiting.remaining if waiting.side is OrderSide.BUY else -waiting.remaining)
+        off = decision.target * equity - float(after) * decision.price
+        return (off > self._band * equity) - (off < -self._band * equity)
+
+    def _first_off(self, ahead: Ahead, symbol: int, start: int, stop: int) -> int:
+        """The first row in [start, stop) at which a target would move the position held in a symbol; `stop` if none."""
+        bars, quantity, size = ahead.views.bars, self.ledger.quantities[symbol], 64
+        while start < stop:
+            start = ahead.first((AIMS, symbol), start, stop)
+            end = min(stop, start + size)
+            target = ahead.views.target[start:end, symbol]
+            equity = np.maximum(self.ledger.equity_rows(bars, start, end), 0.0)
+            off = np.abs(np.abs(target) * equity - abs(quantity) * bars.values[start:end, CLOSE, symbol])
+            moves = np.flatnonzero((target * quantity <= 0.0) | (off > self._band * equity))
+            if moves.size:
+                return start + int(moves[0])
+            start, size = end, size * 4
+        return stop
 
     def _reversal(self) -> Purpose:
         """What the opposite view does to a position."""
@@ -270,17 +263,24 @@ class Trader:
         if not decision.price > 0.0:
             return _refusal(decision, Purpose.ENTRY, Denial.NO_PRICE, f"the price of {decision.symbol} is not known")
         share = self._share
-        if self.rules.sizing == "volatility":
+        if decision.target == decision.target:
+            share = abs(decision.target)
+        elif self.rules.sizing == "volatility":
             if not decision.volatility > 0.0:
                 detail = f"the volatility of {decision.symbol} is not known"
                 return _refusal(decision, Purpose.ENTRY, Denial.NO_VOLATILITY, detail)
             share = min(share, self._target / decision.volatility)
         notional = max(0.0, self.ledger.equity_float() * share)
-        quantity = min(instrument.quantity(exact(notional) / exact(decision.price)), instrument.quantity(instrument.most_quantity))
+        quantity = self._quantity(decision, notional)
         if quantity <= 0:
             detail = f"{share:.4f} of equity is {notional:.2f}, less than the least quantity {instrument.least_quantity}"
             return _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
         return quantity
+
+    def _quantity(self, decision: Decision, notional: float) -> Decimal:
+        """Base units of this notional, rounded down to what the exchange takes; 0 where that is nothing."""
+        instrument = self.instruments[decision.symbol]
+        return min(instrument.quantity(exact(notional) / exact(decision.price)), instrument.quantity(instrument.most_quantity))
 
     def _is_over(self, decision: Decision, position: Position) -> bool:
         """The position has had its time."""
@@ -303,34 +303,35 @@ class Trader:
             self._told_in = self.risk.changes
         return (symbol, purpose, sign) in self._told
 
-    def _watching(self, timeframe: int, bar: int) -> _Watch:
+    def _watching(self, timeframe: int, bar: int) -> Watch:
         key = (self.ledger.revision, self.orders.revision, self.risk.changes, timeframe)
         if self._watch is None or key != self._watch_key or self._watch.due <= bar:
             self._watch, self._watch_key = self._look(timeframe, bar), key
         return self._watch
 
-    def _look(self, timeframe: int, bar: int) -> _Watch:
+    def _look(self, timeframe: int, bar: int) -> Watch:
         """What each symbol waits for from this bar on: the same conditions as on_decision, for any view."""
-        watch = _Watch()
+        watch = Watch()
         rules = self.rules
         for i, symbol in enumerate(self.ledger.symbols):
             waiting = self.orders.waiting(symbol)
             position = self.ledger.positions[symbol]
             if waiting is not None:
-                watch.turns.append((DOWN if waiting.side is OrderSide.BUY else UP, i))
+                watch.turns += [(DOWN if waiting.side is OrderSide.BUY else UP, i), (AIMS, i)]
                 if waiting.type is OrderType.LIMIT:
                     watch.due = min(watch.due, waiting.bar_ms // timeframe + rules.limit_bars)
             elif not position.quantity:
                 self._look_flat(watch, i, symbol, bar)
             else:
                 held = 1 if position.quantity > 0 else -1
+                watch.held.append(i)
                 if not self._is_told(symbol, Purpose.EXIT, -held):
                     watch.turns += [(DOWN, i), (ENDS_LONG, i)] if held > 0 else [(UP, i), (ENDS_SHORT, i)]
                     if rules.max_bars is not None:
                         watch.due = min(watch.due, position.opened_ms // timeframe + rules.max_bars)
         return watch
 
-    def _look_flat(self, watch: _Watch, i: int, symbol: str, bar: int) -> None:
+    def _look_flat(self, watch: Watch, i: int, symbol: str, bar: int) -> None:
         cool_at = self._cool_at(symbol)
         for turn, sign in ((UP, 1), (DOWN, -1)):
             if self._is_told(symbol, Purpose.ENTRY, sign) or (sign < 0 and self.rules.long_only):

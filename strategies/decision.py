@@ -44,7 +44,8 @@ def record_type(signals: int) -> np.dtype[np.void]:
     return np.dtype(
         [
             ("bar_ms", "<i8"), ("newest_ms", "<i8"), ("symbol", "<i4"), ("side", "i1"), ("reason", "i1"), ("none", "<i2"),
-            ("score", "<f8"), ("confidence", "<f8"), ("price", "<f8"), ("volatility", "<f8"), ("contributions", "<f8", (signals,)),
+            ("score", "<f8"), ("confidence", "<f8"), ("price", "<f8"), ("volatility", "<f8"), ("target", "<f8"),
+            ("contributions", "<f8", (signals,)),
         ]
     )  # fmt: skip
 
@@ -52,10 +53,11 @@ def record_type(signals: int) -> np.dtype[np.void]:
 def record_bytes(decision: Decision, symbol: int) -> bytes:
     """The bytes of `record_type` for one decision; `symbol` is its place in the universe."""
     parts = [part.contribution for part in decision.contributions]
+    numbers = (decision.score, decision.confidence, decision.price, decision.volatility, decision.target, *parts)
     return struct.pack(
-        f"<qqibbhdddd{len(parts)}d",
+        f"<qqibbhddddd{len(parts)}d",
         decision.bar_ms, decision.newest_ms, symbol, SIDES[decision.side], REASONS[decision.reason], 0,
-        *(math.nan if x != x else x + 0.0 for x in (decision.score, decision.confidence, decision.price, decision.volatility, *parts)),
+        *(math.nan if x != x else x + 0.0 for x in numbers),
     )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ class View(NamedTuple):
     """What a block of bars leads to. Arrays are [T, S]; `values`, `confidences`, `parts` are [T, signal, S].
 
     side int8: +1 LONG, -1 SHORT, 0 HOLD; reason int8: the code of `decision.REASON_OF`
+    target   signed fraction of equity to hold, NaN where there is no wish; where there is one, `side` is its sign
     records  the bytes of each decision, as `decision.record_type`
     """
 
@@ -58,6 +59,7 @@ class View(NamedTuple):
     score: Array
     confidence: Array
     volatility: Array
+    target: Array
     present: NDArray[np.bool_]
     newest: NDArray[np.int64]
     values: Array
@@ -84,6 +86,7 @@ class View(NamedTuple):
             close, self.bars.symbols[symbol], close, SIDE_OF[self.side.item(row, symbol)], REASON_OF[self.reason.item(row, symbol)],
             self.score.item(row, symbol), self.confidence.item(row, symbol), self.newest.item(row, symbol),
             self.bars.values.item(row, CLOSE, symbol), self.volatility.item(row, symbol), (), "",
+            self.target.item(row, symbol),
         )  # fmt: skip
 
 
@@ -155,9 +158,10 @@ class StrategyEngine:
         side, reason = decide(fused.score, fused.confidence, present, self._plan.thresholds)
         closes = (np.arange(bars.first, bars.first + bars.rows, dtype=np.int64) + 1) * bars.timeframe
         newest = np.maximum(columns.newest, np.where(present, closes[:, None], 0))
+        target = np.broadcast_to(np.nan, side.shape)
         view = View(
-            bars, self._names, self._weights, side, reason, fused.score, fused.confidence, volatility, present, newest, values,
-            confidences, fused.contributions, np.empty(0, self._record),
+            bars, self._names, self._weights, side, reason, fused.score, fused.confidence, volatility, target, present, newest,
+            values, confidences, fused.contributions, np.empty(0, self._record),
         )  # fmt: skip
         return view._replace(records=self._records(view, closes))
 
@@ -230,7 +234,7 @@ class StrategyEngine:
         return [BarClosed(at=at, bar_ms=close), *made]
 
     def _too_late(self, decision: Decision, symbol: int) -> Decision:
-        late = replace(decision, side=Side.HOLD, reason=Reason.STALE)
+        late = replace(decision, side=Side.HOLD, reason=Reason.STALE, target=math.nan)
         return replace(late, digest=digest(record_bytes(late, symbol)))
 
     def _records(self, view: View, closes: NDArray[np.int64]) -> NDArray[np.void]:
@@ -241,7 +245,8 @@ class StrategyEngine:
         records["side"], records["reason"] = view.side, view.reason
         for name, column in (
             ("score", view.score), ("confidence", view.confidence), ("price", view.bars.values[:, CLOSE, :]),
-            ("volatility", view.volatility), ("contributions", view.parts.transpose(0, 2, 1)),
+            ("volatility", view.volatility), ("target", view.target),
+            ("contributions", view.parts.transpose(0, 2, 1)),
         ):  # fmt: skip
             # one NaN is as good as another and so is one zero, but their bits differ
             records[name] = np.where(np.isnan(column), np.nan, column) + 0.0

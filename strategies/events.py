@@ -1,5 +1,6 @@
 """What we make of it: views on symbols, and news about the factors themselves."""
 
+import math
 from enum import StrEnum
 
 import msgspec
@@ -48,6 +49,7 @@ class Decision(Event, frozen=True):
     score       in [-1, 1], NaN when not known; confidence in [0, 1]
     price       the bar's close; volatility  annualised, NaN when not known or not asked for
     digest      SHA-256 of what was decided and from which contributions, hex
+    target      signed fraction of equity to hold after this bar; NaN: no wish, the trader sizes by its own rules
     """
 
     symbol: str
@@ -61,6 +63,7 @@ class Decision(Event, frozen=True):
     volatility: float
     contributions: tuple[Contribution, ...]
     digest: str
+    target: float = math.nan
 
 
 class Promoted(Event, frozen=True):

@@ -12,7 +12,7 @@ from tests.source import FLOORS, ROOT, calls, dotted, files, imports, module, mo
 
 VOCABULARY = ("feeds", "feeds.bars", "feeds.errors", "feeds.events", "feeds.instruments", "feeds.times")
 PURE = {
-    "feeds.bybit.messages", "bot.bus", "bot.orders", "bot.ledger", "bot.risk", "bot.trader", "bot.execution.costs",
+    "feeds.bybit.messages", "bot.bus", "bot.orders", "bot.ledger", "bot.risk", "bot.trader", "bot.turns", "bot.execution.costs",
     "bot.execution.simulated", "feeds.events", "strategies.events", "bot.events",
 }  # fmt: skip
 IMPURE = (

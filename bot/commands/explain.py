@@ -183,7 +183,8 @@ def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> 
     return {
         "run": run.id, "decision": f"D-{row.seq}", "cause": row.cause, "symbol": first.symbol, "bar_ms": first.bar_ms, "at": first.at,
         "side": first.side, "reason": first.reason, "because": because(run, row), "score": first.score, "confidence": first.confidence,
-        "price": first.price, "volatility": first.volatility, "newest_ms": first.newest_ms, "newest_age_ms": first.bar_ms - first.newest_ms,
+        "price": first.price, "volatility": first.volatility, "target": first.target,
+        "newest_ms": first.newest_ms, "newest_age_ms": first.bar_ms - first.newest_ms,
         "contributions": [
             {
                 "name": c.name, "value": c.value, "confidence": c.confidence, "weight": c.weight, "contribution": c.contribution,
@@ -211,6 +212,8 @@ def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out) 
     lines += ["", *_signals(run, row, out)]
     view = out.style(first.side.value, "bold") if first.side is not Side.HOLD else first.side.value
     lines.append(f"score {signed(first.score, 4)}  confidence {signed(first.confidence, 2).lstrip('+')}  -> {view} ({because(run, row)})")
+    if first.target == first.target:
+        lines.append(f"target {signed(first.target, 4)} of equity")
     return [*lines, "", *_followed(row, followed)]
 
 

@@ -169,6 +169,9 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     take_profit: Annotated[Decimal, note("Target attached to the entry; 0: none", "fraction of the price", least=0, most=10)] = Decimal(0)
     cool_down_bars: Annotated[int, note("No entry in a symbol for this long after its position ended", "bars", least=0, most=100_000)] = 60
     max_bars: Annotated[int, note("A position ends after this long; 0: no limit", "bars", least=0, most=10_000_000)] = 0
+    rebalance_band: Annotated[
+        float, note("A strategy's target moves a position only when it is this far from it", "fraction of equity", least=0, most=1)
+    ] = 0.01
 
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Decisions as rows, and the chain that ties each row to all before it.
 
 chain(row) = SHA-256(chain(previous row) || MessagePack of the row's values in the order of LINKED || names of its signals). The first
-row follows 32 zero bytes. Rows are linked in the order in which they are written, which is the order of `decisions.id`.
+row follows 32 zero bytes. A row without a `target` is linked without it, as rows were before there was one. Rows are linked in the
+order in which they are written, which is the order of `decisions.id`.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from strategies.events import Contribution, Decision
 
 LINKED = (
     "seq", "cause", "at", "bar_ms", "until_ms", "bars", "symbol", "side", "reason", "score", "last_score", "confidence", "newest_ms",
-    "price", "volatility", "contributions", "digest",
+    "price", "volatility", "contributions", "digest", "target",
 )  # fmt: skip
 # the names of a row's signals: every run has few sets of signals, and each decision a number that names its set
 NAMES = "(SELECT names FROM signals AS s WHERE s.run = decisions.run AND s.id = decisions.signals)"
@@ -48,7 +49,7 @@ def decision_row(seq: int, cause: int, first: Decision, repeats: tuple[int, int,
     return (
         seq, cause, first.at, first.bar_ms, until_ms, bars, first.symbol, first.side.value, first.reason.value, number(first.score),
         number(last_score), number(first.confidence), first.newest_ms, number(first.price), number(first.volatility),
-        contributions_bytes(first.contributions), bytes.fromhex(first.digest),
+        contributions_bytes(first.contributions), bytes.fromhex(first.digest), number(first.target),
     )  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def names_text(names: tuple[str, ...]) -> str:
 
 def link(previous: bytes, row: Row, names: bytes) -> bytes:
     """The chain's next value, 32 bytes; names  UTF-8 of `names_text`."""
-    return hashlib.sha256(previous + _pack(row) + names).digest()
+    return hashlib.sha256(previous + _pack(row if row[-1] is not None else row[:-1]) + names).digest()
 
 
 def verify_chain(conn: sqlite3.Connection, run: str) -> ChainCheck:

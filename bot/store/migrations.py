@@ -105,7 +105,9 @@ _CANDLES = (
     ) STRICT, WITHOUT ROWID""",
 )
 
-LEDGER = Schema("ledger", int.from_bytes(b"SLUI", "big"), (Step("m001_books", _BOOKS),))
+_TARGETS = ("ALTER TABLE decisions ADD COLUMN target REAL",)
+
+LEDGER = Schema("ledger", int.from_bytes(b"SLUI", "big"), (Step("m001_books", _BOOKS), Step("m002_targets", _TARGETS)))
 MARKET = Schema("market", int.from_bytes(b"SLMK", "big"), (Step("m001_candles", _CANDLES),))
 
 # Everything in the ledger that belongs to one run, `runs` aside.

@@ -165,7 +165,7 @@ class Page:
             [_SIDES[code] for code in view.side[first, symbol].tolist()], [_REASONS[code] for code in view.reason[first, symbol].tolist()],
             _numbers(view.score[first, symbol]), _numbers(view.score[last, symbol]), _numbers(view.confidence[first, symbol]),
             view.newest[first, symbol].tolist(), _numbers(view.bars.values[first, CLOSE, symbol]), _numbers(view.volatility[first, symbol]),
-            self._contributions(first, symbol), self._digests(first, symbol),
+            self._contributions(first, symbol), self._digests(first, symbol), _numbers(view.target[first, symbol]),
         )  # fmt: skip
         return list(zip(*columns, strict=True))
 

@@ -187,11 +187,13 @@ class WhyNot(msgspec.Struct, frozen=True):
 
 def read_decision(columns: Columns, names: str) -> Decision:
     """A Decision from the values of `chain.LINKED` and the names of its signals."""
-    (_, _, at, bar_ms, _, _, symbol, side, reason, score, _, confidence, newest_ms, price, volatility, contributions, digest) = columns
+    (_, _, at, bar_ms, _, _, symbol, side, reason, score, _, confidence, newest_ms, price, volatility, contributions, digest, target) = (
+        columns
+    )
     return Decision(
         at=at, symbol=symbol, bar_ms=bar_ms, side=Side(side), reason=Reason(reason), score=known(score), confidence=known(confidence),
         newest_ms=newest_ms, price=known(price), volatility=known(volatility),
-        contributions=_contributions(contributions, names), digest=digest.hex(),
+        contributions=_contributions(contributions, names), digest=digest.hex(), target=known(target),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A trading desk without an engine: views go in as numbers, everything from the trader on is real."""
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
@@ -41,11 +42,16 @@ def instrument(symbol: str = "BTCUSDT", **given: object) -> Instrument:
 
 
 class Views(NamedTuple):
-    """Views of many bars: side int8[T, S], score float64[T, S]."""
+    """Views of many bars: side int8[T, S], score float64[T, S]; targets float64[T, S], none at all when not given."""
 
     bars: Bars
     side: NDArray[np.int8]
     score: Array
+    targets: Array | None = None
+
+    @property
+    def target(self) -> Array:
+        return np.broadcast_to(np.nan, self.side.shape) if self.targets is None else self.targets
 
 
 class Desk:
@@ -89,9 +95,11 @@ class Desk:
         for event in events:
             self.bus.settle(event)
 
-    def bar(self, candle: Candle, side: int = 0, score: float | None = None, volatility: float = 0.5) -> None:
+    def bar(
+        self, candle: Candle, side: int = 0, score: float | None = None, volatility: float = 0.5, target: float = math.nan
+    ) -> None:  # fmt: skip
         """A bar of one symbol, its close, and a view on it."""
-        self.settle(candle, BarClosed(candle.at, candle.close_ms), view(candle, side, score, volatility))
+        self.settle(candle, BarClosed(candle.at, candle.close_ms), view(candle, side, score, volatility, target))
 
     def row(self, views: Views, row: int) -> None:
         """One bar close of the whole universe."""
@@ -102,7 +110,7 @@ class Desk:
         at = views.bars.close_ms(row)
         self.settle(*candles, BarClosed(at, at))
         for candle, s in zip(candles, present, strict=True):
-            self.settle(view(candle, int(views.side[row, s]), float(views.score[row, s])))
+            self.settle(view(candle, int(views.side[row, s]), float(views.score[row, s]), target=float(views.target[row, s])))
 
     def run(self, views: Views, *, step: bool, others: Iterable[tuple[int, Event]] = ()) -> list[float]:
         """All rows, or only those at which something could happen; returns the closing equity of each row."""
@@ -140,12 +148,12 @@ class Desk:
         return [event for event in self.log if isinstance(event, Fill)]
 
 
-def view(candle: Candle, side: int, score: float | None = None, volatility: float = 0.5) -> Decision:
+def view(candle: Candle, side: int, score: float | None = None, volatility: float = 0.5, target: float = math.nan) -> Decision:
     """What somebody thinks of a symbol at the close of this bar."""
     return Decision(
         at=candle.at, symbol=candle.symbol, bar_ms=candle.close_ms, side=SIDES[side], reason=Reason.WEAK_SCORE,
         score=float(side) if score is None else score, confidence=1.0, newest_ms=candle.at, price=candle.close, volatility=volatility,
-        contributions=(), digest="",
+        contributions=(), digest="", target=target,
     )  # fmt: skip
 
 

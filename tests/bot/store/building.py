@@ -16,11 +16,12 @@ NAN = float("nan")
 def decision(
     symbol: str = "BTCUSDT", row: int = 0, *, side: Side = Side.HOLD, reason: Reason = Reason.WEAK_SCORE, score: float = 0.1,
     confidence: float = 0.5, volatility: float = NAN, contributions: tuple[Contribution, ...] = (), price: float = 100.0,
+    target: float = NAN,
 ) -> Decision:  # fmt: skip
     bar = START + (row + 1) * MINUTE
     return Decision(
         at=bar, symbol=symbol, bar_ms=bar, side=side, reason=reason, score=score, confidence=confidence, newest_ms=bar, price=price,
-        volatility=volatility, contributions=contributions, digest=f"{row:064x}",
+        volatility=volatility, contributions=contributions, digest=f"{row:064x}", target=target,
     )  # fmt: skip
 
 

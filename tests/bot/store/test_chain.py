@@ -10,7 +10,7 @@ from bot.store.chain import LINKED, verify_chain
 from bot.store.journal import Journal
 from bot.store.store import Store
 from strategies.events import Contribution
-from tests.bot.store.building import decision, journal
+from tests.bot.store.building import NAN, decision, journal
 
 TEXT, BLOB = {"symbol", "side", "reason"}, {"contributions", "digest"}
 
@@ -21,7 +21,8 @@ def books() -> Journal:
     books = journal(Store.open())
     with books.store.transaction():
         for row in range(9):
-            books.write(decision(row=row, contributions=(Contribution("f1", 0.5, 1.0, 0.25, 0.125),)), 0)
+            aim = 0.25 if row % 3 == 1 else NAN
+            books.write(decision(row=row, contributions=(Contribution("f1", 0.5, 1.0, 0.25, 0.125),), target=aim), 0)
     books.finish("finished", 1)
     return books
 
@@ -80,7 +81,9 @@ def test_row_with_a_link_of_its_own_making_is_found(books: Journal) -> None:
 def test_chain_is_as_its_description_says(books: Journal) -> None:
     link = bytes(32)
     for chained, *row in books.store.conn.execute(f"SELECT chain, {', '.join(LINKED)} FROM decisions ORDER BY id"):
-        link = hashlib.sha256(link + msgspec.msgpack.encode(row) + b'["f1"]').digest()
+        *linked, target = row
+        linked += [] if target is None else [target]
+        link = hashlib.sha256(link + msgspec.msgpack.encode(linked) + b'["f1"]').digest()
         assert chained == link
 
 

@@ -186,8 +186,8 @@ def view_of(market: Market, start: int, stop: int) -> View:
     return View(
         Bars(market.symbols, MINUTE, START // MINUTE + start, values), ("f1",), (0.25,), column(lambda d: SIDES[d.side], np.int8),
         column(lambda d: REASONS[d.reason], np.int8), column(lambda d: d.score), column(lambda d: d.confidence),
-        column(lambda d: d.volatility), np.ones((len(rows), width), np.bool_), column(lambda d: d.newest_ms, np.int64), *parts[:2],
-        parts[2], records,
+        column(lambda d: d.volatility), column(lambda d: d.target), np.ones((len(rows), width), np.bool_),
+        column(lambda d: d.newest_ms, np.int64), *parts, records,
     )  # fmt: skip
 
 

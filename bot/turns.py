@@ -1,0 +1,82 @@
+"""At which bars of a block the trader could have something to do.
+
+The rule: a turn that comes at a row makes the trader look there; one that is missed would change what is traded, one too many only
+costs time.
+"""
+
+from bisect import bisect_left
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.bars import Array, Bars
+
+FAR = 2**62
+UP, DOWN, ENDS_LONG, ENDS_SHORT, AIMS = range(5)  # LONG, SHORT, the end of a long, of a short; any target at all
+
+
+class Views(Protocol):
+    """What the trader reads of many bars: side int8[T, S] (+1 LONG, -1 SHORT, 0 HOLD), score and target float64[T, S]."""
+
+    @property
+    def bars(self) -> Bars: ...
+
+    @property
+    def side(self) -> NDArray[np.int8]: ...
+
+    @property
+    def score(self) -> Array: ...
+
+    @property
+    def target(self) -> Array: ...
+
+
+class Watch:
+    """Which (turn, symbol) would lead to something; `due` is the earliest bar index at which time alone does.
+
+    held  symbols whose position a target could move
+    """
+
+    __slots__ = ("due", "held", "turns")
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[int, int]] = []
+        self.held: list[int] = []
+        self.due = FAR
+
+
+class Ahead:
+    """At which rows of a block a turn comes, for each symbol: searched once a block, when it is first asked for.
+
+    aims  some decision of the block has a target
+    """
+
+    def __init__(self, views: Views, exit_threshold: float) -> None:
+        self.views = views
+        self._exit = exit_threshold
+        self.aims = bool((views.target == views.target).any())
+        self._rows: dict[tuple[int, int], list[int]] = {}
+
+    def first(self, turn: tuple[int, int], start: int, stop: int) -> int:
+        """The first row in [start, stop) at which it comes; `stop` if none."""
+        rows = self._rows.get(turn)
+        if rows is None:
+            rows = self._rows[turn] = np.flatnonzero(self._comes(*turn)).tolist()
+        place = bisect_left(rows, start)
+        return min(stop, rows[place]) if place < len(rows) else stop
+
+    def _comes(self, turn: int, symbol: int) -> NDArray[np.bool_]:
+        side, score, target = self.views.side[:, symbol], self.views.score[:, symbol], self.views.target[:, symbol]
+        known = np.asarray(target == target) if self.aims else np.zeros(side.size, np.bool_)
+        if turn == AIMS:
+            return known
+        if self.aims:
+            side = np.where(known, np.sign(target), side)
+            score = np.where(known, np.nan, score)
+        if turn == UP:
+            return np.asarray(side > 0)
+        if turn == DOWN:
+            return np.asarray(side < 0)
+        comes: NDArray[np.bool_] = (side == 0) & ((score if turn == ENDS_LONG else -score) < self._exit)
+        return comes
