@@ -11,6 +11,7 @@ from feeds import times
 from feeds.errors import BadData
 from feeds.events import Funding
 from feeds.files import SYMBOL_COLUMNS, TIME_COLUMNS, Floats, Ints, Table, find_files, instants, numbers, read_table, symbol_of, texts
+from feeds.layout import folders_of
 
 RATES = ("funding_rate", "last_funding_rate", "rate")
 MARKS = ("mark_price", "mark")
@@ -46,7 +47,7 @@ class FundingFile:
     def __init__(self, paths: Iterable[str | Path], symbols: Collection[str] | None = None, venue: str | None = None) -> None:
         self.warnings: list[str] = []
         found: dict[str, dict[str, list[_Settlements]]] = {}
-        for path in find_files(paths):
+        for path in find_files(folders_of(paths, "funding")):
             for part in _read(path):
                 if symbols is None or part.symbol in symbols:
                     found.setdefault(part.symbol, {}).setdefault(part.venue, []).append(part)

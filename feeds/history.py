@@ -20,6 +20,7 @@ from feeds.candle_files import Series, check_series, read_series
 from feeds.errors import BadData
 from feeds.events import Event, Source
 from feeds.files import Floats, Ints, find_files
+from feeds.layout import folders_of
 
 
 class Recorded(Protocol):
@@ -222,7 +223,7 @@ def read_candles(
     wanted = None if symbols is None else list(dict.fromkeys(symbols))
     found: dict[str, list[Series]] = {}
     there: set[str] = set()
-    for path in find_files(paths):
+    for path in find_files(folders_of(paths, "candles", timeframe)):
         for series in read_series(path, wanted):
             check_series(series, now)
             found.setdefault(series.symbol, []).append(series)

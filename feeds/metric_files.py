@@ -16,6 +16,7 @@ from feeds.errors import BadData
 from feeds.events import Metric
 from feeds.files import Floats, Ints, Table, find_files, instants, is_number, numbers, read_table, texts, time_column
 from feeds.instruments import symbol_for
+from feeds.layout import folders_of
 from feeds.metric_names import NETS, RESERVED, metric_name, snake
 
 NAMES = ("metric", "name", "series")
@@ -54,7 +55,7 @@ class MetricFile:
         self.warnings: list[str] = []
         self._parts: list[_Observations] = []
         self._symbols = tuple(symbols)
-        for path in find_files(paths):
+        for path in find_files(folders_of(paths, "metrics")):
             self._read(path)
         self._check_repeats()
         self.names = tuple(sorted({part.name for part in self._parts}))

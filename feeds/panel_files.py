@@ -32,6 +32,7 @@ from feeds.files import (
     read_table,
     time_column,
 )
+from feeds.layout import folders_of
 
 FIELD = re.compile(r"[a-z_][a-z0-9_]*")
 TIME = "ts_ms"
@@ -112,7 +113,7 @@ def read_panel(paths: Iterable[str | Path], symbols: Collection[str] = (), timef
     Raises BadData with file, row and column, and the next step.
     """
     found: dict[str, list[Part]] = {}
-    files = find_files(_spelled_out(paths))
+    files = find_files(folders_of(_spelled_out(paths), "candles", timeframe))
     for path in files:
         for part in _parts(path, symbols):
             found.setdefault(part.symbol, []).append(part)
