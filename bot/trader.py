@@ -41,7 +41,8 @@ SIGN = {Side.LONG: 1, Side.SHORT: -1, Side.HOLD: 0}
 class Rules(msgspec.Struct, frozen=True):
     """From a decision to the size and shape of an order. Shares are fractions of equity, distances fractions of the price.
 
-    sizing             "fixed": `share`; "volatility": target_volatility / volatility, at most `share`
+    sizing             "fixed": `share`; "volatility": target_volatility / volatility, at most `share`; "notional": that
+                       much of quote currency at the deciding close, whatever the equity
     target_volatility  annual volatility that one position adds, a fraction of equity
     exit_threshold     a long ends when the score falls below it, a short when it rises above minus it
     reversal           the opposite view turns the position in one order ("flip") or closes it first ("flat")
@@ -56,8 +57,9 @@ class Rules(msgspec.Struct, frozen=True):
     Raises ValueError naming a rule that cannot be.
     """
 
-    sizing: Literal["fixed", "volatility"] = "fixed"
+    sizing: Literal["fixed", "volatility", "notional"] = "fixed"
     share: Decimal = Decimal("0.1")
+    notional: Decimal = Decimal(1000)
     target_volatility: Decimal = Decimal("0.1")
     exit_threshold: float = 0.1
     reversal: Literal["flip", "flat"] = "flip"
@@ -73,7 +75,7 @@ class Rules(msgspec.Struct, frozen=True):
     rebalance_band: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("share", "target_volatility", "limit_bars", "stop_loss", "take_profit", "max_bars"):
+        for name in ("share", "notional", "target_volatility", "limit_bars", "stop_loss", "take_profit", "max_bars"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(f"trading.{name} is {value}; it must be above 0")
@@ -178,7 +180,7 @@ class Trader:
         if not off > self._band * equity:
             return []
         instrument = self.instruments[decision.symbol]
-        change = self._quantity(decision, abs(decision.target) * equity) - abs(position.quantity)
+        change = self._quantity(decision, exact(abs(decision.target) * equity)) - abs(position.quantity)
         if change < 0:
             return [] if self._is_told(decision.symbol, Purpose.EXIT, -held) else [self._ask(decision, Purpose.EXIT, -held, -change)]
         if not instrument.quantity(change) or self._is_told(decision.symbol, Purpose.ENTRY, held):
@@ -265,22 +267,26 @@ class Trader:
         share = self._share
         if decision.target == decision.target:
             share = abs(decision.target)
+        elif self.rules.sizing == "notional":
+            quantity = self._quantity(decision, self.rules.notional)
+            detail = f"a notional of {self.rules.notional} is less than the least quantity {instrument.least_quantity}"
+            return quantity if quantity > 0 else _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
         elif self.rules.sizing == "volatility":
             if not decision.volatility > 0.0:
                 detail = f"the volatility of {decision.symbol} is not known"
                 return _refusal(decision, Purpose.ENTRY, Denial.NO_VOLATILITY, detail)
             share = min(share, self._target / decision.volatility)
         notional = max(0.0, self.ledger.equity_float() * share)
-        quantity = self._quantity(decision, notional)
+        quantity = self._quantity(decision, exact(notional))
         if quantity <= 0:
             detail = f"{share:.4f} of equity is {notional:.2f}, less than the least quantity {instrument.least_quantity}"
             return _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
         return quantity
 
-    def _quantity(self, decision: Decision, notional: float) -> Decimal:
+    def _quantity(self, decision: Decision, notional: Decimal) -> Decimal:
         """Base units of this notional, rounded down to what the exchange takes; 0 where that is nothing."""
         instrument = self.instruments[decision.symbol]
-        return min(instrument.quantity(exact(notional) / exact(decision.price)), instrument.quantity(instrument.most_quantity))
+        return min(instrument.quantity(notional / exact(decision.price)), instrument.quantity(instrument.most_quantity))
 
     def _is_over(self, decision: Decision, position: Position) -> bool:
         """The position has had its time."""

@@ -96,7 +96,15 @@ def _observations(config: Config) -> Iterator[Problem]:
         )
 
 
+def _notional(config: Config) -> Iterator[Problem]:
+    notional, most = config.trading.notional, config.risk.max_order_notional
+    if config.trading.sizing == "notional" and notional > most:
+        yield _problem("trading.notional", f"risk would refuse every entry: risk.max_order_notional is {most}", str(most))
+
+
 def _share(config: Config) -> Iterator[Problem]:
+    if config.trading.sizing == "notional":
+        return
     share, most = config.trading.share, config.risk.max_position_share
     if share > most:
         yield _problem("trading.share", f"risk would refuse every entry: risk.max_position_share is {most}", str(most))
@@ -142,5 +150,6 @@ RULES = (
     ),
     Rule(("risk.max_position_share", "risk.max_gross", "risk.max_leverage"), _exposure),
     Rule(("feeds.news.on", "feeds.news.urls", "feeds.news.social"), _feeds),
+    Rule(("trading.notional", "trading.sizing", "risk.max_order_notional"), _notional),
     Rule(("account.name", "exchange.mode"), _live),
 )

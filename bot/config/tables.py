@@ -147,11 +147,15 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     """From a decision to the size and shape of an order."""
 
     sizing: Annotated[
-        Literal["fixed", "volatility"], note("fixed: `share` of equity; volatility: as much as meets `target_volatility`")
+        Literal["fixed", "volatility", "notional"],
+        note("fixed: `share` of equity; volatility: as much as meets `target_volatility`; notional: `notional`, whatever the equity"),
     ] = "fixed"
     share: Annotated[
         Decimal, note("Notional of a position; with volatility sizing the most of it", "fraction of equity", above=0, most=10)
     ] = Decimal("0.1")
+    notional: Annotated[Decimal, note("Worth of a position at the close that decides, with sizing notional", "USDT", above=0)] = Decimal(
+        1000
+    )
     target_volatility: Annotated[Decimal, note("Volatility that each position adds, a year", "fraction of equity", above=0, most=5)] = (
         Decimal("0.1")
     )

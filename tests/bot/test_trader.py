@@ -108,6 +108,20 @@ def test_volatility_sizing_holds_less_of_what_moves_more() -> None:
     assert told(calm.of(OrderRequest)) == [("entry", "buy", "2E+1")]
 
 
+def test_notional_sizing_opens_that_much_at_the_deciding_close_and_turns_to_as_much() -> None:
+    d = desk(sizing="notional", notional=Decimal(730))
+    play(d, 1, 1)
+    d.bar(candle(row=2, close=80.0), -1)
+    bought, turned = d.of(OrderRequest)
+    assert isinstance(bought, OrderRequest) and isinstance(turned, OrderRequest)
+    assert (bought.quantity, turned.quantity) == (Decimal("7.3"), Decimal("7.3") + Decimal("9.125"))
+
+
+def test_a_notional_below_the_least_quantity_is_refused() -> None:
+    d = desk(sizing="notional", notional=Decimal("0.05"))
+    assert told(play(d, 1)) == [Denial.ORDER_SIZE]
+
+
 @pytest.mark.parametrize("volatility", [NAN, 0.0, -1.0])
 def test_volatility_sizing_without_a_volatility_is_refused(volatility: float) -> None:
     d = desk(sizing="volatility")

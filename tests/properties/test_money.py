@@ -125,7 +125,7 @@ def test_cash_that_profit_does_not_explain_ends_the_session() -> None:
 
 rules = st.builds(
     Rules,
-    sizing=st.sampled_from(["fixed", "volatility"]),
+    sizing=st.sampled_from(["fixed", "volatility", "notional"]),
     share=st.sampled_from([Decimal("0.05"), Decimal("0.2"), Decimal("1.5"), Decimal(30)]),
     exit_threshold=st.sampled_from([0.0, 0.1, 0.3]),
     reversal=st.sampled_from(["flip", "flat"]),
