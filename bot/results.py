@@ -9,9 +9,9 @@ import numpy as np
 
 from bot.metrics import Metrics, measure
 from bot.session import Session
+from bot.shortfall import Shortfall
 from bot.tape import Record
 from bot.trips import round_trips
-from feeds.bars import Array
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +19,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
 
     bars     bar closes that were decided, counted once for each symbol whose bar was there
     seconds  of the run from its first block to its last; reading files, loading kernels and measuring are not in it
+    slippage_parts  of `slippage`: half the spread, slippage, impact, and how far the price had moved until it was met
+    command  that has the same run again, from any folder ("": nobody said)
     """
 
     run: str
@@ -45,6 +47,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     synthetic: bool = False
     data_hash: str = ""
     factors: dict[str, str] = msgspec.field(default_factory=dict)
+    slippage_parts: Shortfall | None = None
+    command: str = ""
 
 
 class PaperResult(ReplayResult, frozen=True, kw_only=True):
@@ -102,10 +106,3 @@ def result_of(session: Session, kind: type[ReplayResult], extra: Mapping[str, An
         metrics=msgspec.to_builtins(metrics_of(session, timeframe)), seconds=round(seconds, 6),
         bars_per_second=round(bars / seconds, 1) if seconds > 0 else 0.0, symbols=session.symbols, timeframe=timeframe, **extra,
     )  # fmt: skip
-
-
-def sample(rows: int, most: int) -> Array | np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """At most `most` row numbers of `rows`, evenly, the last always among them."""
-    if rows <= most:
-        return np.arange(rows)
-    return np.unique(np.linspace(0, rows - 1, most).astype(np.int64))

@@ -10,6 +10,7 @@ import click
 from bot.commands import options, setting
 from bot.commands.progress import progress
 from bot.commands.report import write_html
+from bot.commands.words import replay_command
 from bot.render import Out
 
 EXAMPLES = (
@@ -64,6 +65,7 @@ def replay(
             config, candles=files["candles"], funding=files["funding"], metrics=files["metrics"], news=files["news"],
             symbols=symbols or None, timeframe=timeframe, start=start, stop=stop, store=books, seed=seed, step=step,
             block=block or config.replay.block, progress=tell,
+            command=replay_command(loaded.file, files, symbols, timeframe, start, stop, seed),
         )  # fmt: skip
         if html is not None and books is not None:
             write_html(books, result.run, html)

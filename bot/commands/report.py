@@ -1,6 +1,5 @@
 """`sluice report`: the tear sheet of a run."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -44,8 +43,6 @@ def write_html(store: Path, run_name: str, target: Path) -> str:
     from bot.report_html import html
     from bot.report_store import from_store
 
-    words = click.get_current_context().obj
-    command = shlex.join(("sluice", *words)) if words and words[0] == "replay" else ""
-    found = from_store(store, run_name, command)
+    found = from_store(store, run_name)
     place(target, html(found), 0o644)
     return found.run

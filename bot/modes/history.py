@@ -11,10 +11,16 @@ import msgspec
 
 from bot import plan as plans
 from bot.config import Config
+from bot.events import Fill
 from bot.modes.parts import Universe, build, replay_books, run_row
-from bot.results import ReplayResult, record_of, result_of, sample
+from bot.results import ReplayResult, record_of, result_of
 from bot.session import Session
+from bot.shortfall import Shortfall, shortfall, volumes_of
 from bot.store.journal import Journal
+from bot.store.prices import keep_prices
+from bot.store.store import Store
+from bot.thinning import price_path, rows_to_keep
+from feeds.bars import VOLUME
 from feeds.errors import BadData
 from feeds.files import find_files, release
 from feeds.funding_files import FundingFile
@@ -42,12 +48,13 @@ def replay(
     config: Config, *, candles: Sequence[Path], funding: Sequence[Path] = (), metrics: Sequence[Path] = (), news: Sequence[Path] = (),
     symbols: Sequence[str] | None = None, timeframe: Millis | None = None, start: Millis | None = None, stop: Millis | None = None,
     store: Path | None = None, seed: int = 0, step: bool = False, block: int = 16_384,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None, command: str = "",
 ) -> ReplayResult:  # fmt: skip
     """Trade through history. Bars before `start` only warm up; `stop` is the first instant that is not replayed.
 
     block  bars, over all symbols, that are computed at once
     store  keep the run in this file (None: in memory); a run of the same name that is there is replaced
+    command  that has the same run again, to be kept with it
     Raises BadData, FactorError, ConfigError before anything is written.
     """
     market = read_market(candles, funding, metrics, news, symbols, timeframe, config.replay.venue or None)
@@ -92,9 +99,12 @@ def replay(
         extra: dict[str, Any] = {
             "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
             "stop": ends, "warnings": (*market.warnings, *_uncovered(market, max(since, history.span[0]), ends)),
-            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": dict(config.strategy.factors),
+            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": dict(config.strategy.factors), "command": command,
+            "slippage_parts": _slippage(config, history, session),
         }  # fmt: skip
         result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
+        if store is not None:
+            _keep_prices(books, row.id, history, extra["start"], stop)
         journal.finish("finished", now(), msgspec.json.encode(result).decode())
     return result
 
@@ -153,8 +163,20 @@ def _uncovered(market: Market, start: Millis, stop: Millis) -> list[str]:
 
 def _keep_equity(session: Session, journal: Journal, timeframe: Millis, most: int) -> None:
     record = record_of(session, timeframe)
-    rows = sample(record.bar_ms.size, most)
+    rows = rows_to_keep(record.bar_ms, record.equity, most)
     journal.equities(zip(*(column[rows].tolist() for column in record[:5]), strict=True))
+
+
+def _keep_prices(books: Store, run: str, history: History, start: Millis, stop: Millis | None) -> None:
+    first, end = history.window(start, stop)
+    lanes = zip(history.symbols, history.lanes, strict=True)
+    keep_prices(books, run, (price_path(name, lane.numbers, lane.columns, history.timeframe, first, end) for name, lane in lanes))
+
+
+def _slippage(config: Config, history: History, session: Session) -> Shortfall:
+    numbers, columns = [lane.numbers for lane in history.lanes], [lane.columns[VOLUME] for lane in history.lanes]
+    fills = (event for event in session.money if isinstance(event, Fill))
+    return shortfall(fills, plans.costs(config), volumes_of(history.symbols, numbers, columns, history.timeframe))
 
 
 def _rows(history: History, start: Millis, stop: Millis | None) -> int:

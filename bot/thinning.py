@@ -1,0 +1,76 @@
+"""Long series made short without hiding anything: what is kept of a year of minutes, and what a plot draws of it.
+
+The rule: the first and the last value stay, and so do the highest and the lowest of every stretch.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feeds.bars import CLOSE, HIGH, LOW, OPEN, Array
+from feeds.times import DAY, HOUR, MINUTE
+
+Ints = NDArray[np.int64]
+
+STEPS = (5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY)  # of the clock, whose ends are kept: whole days come out exact
+PRICES = 2_000  # stretches of a price path
+
+
+class PricePath(NamedTuple):
+    """What a price did, by stretches of `step_ms` from `first_ms` on: open, high, low, close float32[n, 4]; NaN where it is not known."""
+
+    symbol: str
+    first_ms: int
+    step_ms: int
+    values: NDArray[np.float32]
+
+
+def rows_to_keep(bar_ms: Ints, values: Array, most: int) -> Ints:
+    """Rows of a curve that stay, ascending, at most `most` or so: ends of the clock's steps, and each stretch's extremes.
+
+    bar_ms  int64[n], ascending;  values  float64[n]
+    """
+    rows = bar_ms.size
+    if rows <= most:
+        return np.arange(rows)
+    ends = next((found for step in STEPS if (found := _ends(bar_ms, step)).size <= most // 2), np.empty(0, np.int64))
+    return np.unique(np.concatenate([ends, extremes(values, max(1, (most - ends.size) // 2)), [0, rows - 1]]).astype(np.int64))
+
+
+def extremes(values: Array, stretches: int) -> Ints:
+    """The rows of the lowest and of the highest value of each of some equal stretches; NaN counts as neither."""
+    rows = values.size
+    edges = np.linspace(0, rows, min(stretches, rows) + 1).astype(np.int64)
+    found = []
+    for fill, pick in ((np.inf, np.minimum), (-np.inf, np.maximum)):
+        known = np.where(np.isnan(values), fill, values)
+        best = np.repeat(pick.reduceat(known, edges[:-1]), np.diff(edges))
+        hits = np.flatnonzero(known == best)
+        found.append(hits[np.unique(np.searchsorted(edges, hits, "right"), return_index=True)[1]])
+    return np.unique(np.concatenate(found))
+
+
+def price_path(symbol: str, numbers: Ints, columns: tuple[Array, ...], timeframe: int, first: int, end: int) -> PricePath:
+    """The path of a symbol over the bars [first, end).
+
+    numbers  int64[n], absolute, ascending;  columns  float64[n] each, in the order of feeds.bars.COLUMNS
+    """
+    size = max(1, -(-(end - first) // PRICES))
+    out = np.full((-(-(end - first) // size), 4), np.nan, np.float32)
+    low, high = (int(i) for i in np.searchsorted(numbers, (first, end)))
+    place = (numbers[low:high] - first) // size
+    heads = np.flatnonzero(np.diff(place, prepend=-1))
+    if heads.size:
+        rows, lasts = place[heads], np.append(heads[1:], place.size) - 1
+        out[rows, 0] = columns[OPEN][low:high][heads]
+        out[rows, 1] = np.maximum.reduceat(columns[HIGH][low:high], heads)
+        out[rows, 2] = np.minimum.reduceat(columns[LOW][low:high], heads)
+        out[rows, 3] = columns[CLOSE][low:high][lasts]
+    return PricePath(symbol, first * timeframe, size * timeframe, out)
+
+
+def _ends(bar_ms: Ints, step: int) -> Ints:
+    """The last row of each step of the clock; a close on the hour belongs to the hour that it ends."""
+    key = (bar_ms - 1) // step
+    return np.flatnonzero(np.append(key[1:] != key[:-1], True))
