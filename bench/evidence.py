@@ -38,16 +38,20 @@ def run(words: Sequence[str], folder: Path, **env: str) -> tuple[float, str]:
     return time.perf_counter() - begun, done.stdout
 
 
-def replay_speed(folder: Path, bars: int) -> Iterator[Row]:
-    """Minutes of one symbol, the books in memory."""
-    words = (sys.executable, "-m", "bench.replay", "--bars", str(bars), "--rounds", "2", "--json")
-    cases: list[dict[str, Any]] = json.loads(run(words, ROOT)[1])  # Any: JSON
-    for case in cases:
-        what = f"replay of {case['bars']:,} one-minute bars, {case['case']}, {case['fills']:,} fills"
-        yield Row(what, f"{case['bars_per_second']:,.0f} bars a second, {case['peak_mb']:,.0f} MB", "`make bench`")
+def replay_speed(_: Path) -> Iterator[Row]:
+    """The replay benchmark without its peers."""
+    words = (sys.executable, "-m", "bench.replay", "--rounds", "2", "--only", "R1,R3,memory", "--json")
+    table: list[dict[str, Any]] = json.loads(run(words, ROOT)[1])  # Any: JSON
+    for row in table:
+        what = f"replay of {row['work']}, {row['engine']}"
+        if "fills" in row:
+            measured = f"{row['bars_cpu_s']:,.0f} bars per CPU second, {row['fills']:,} fills"
+        else:
+            measured = f"{row['cpu_s']:.1f} s of CPU from start to end, {row['peak_mb']:,.0f} MB"
+        yield Row(what, measured, "`make bench`")
 
 
-def same_digest(folder: Path, _: int) -> Iterator[Row]:
+def same_digest(folder: Path) -> Iterator[Row]:
     """A replay with all kinds of input, in two processes under different hash seeds."""
     run((*SLUICE, "data", "synth", "market", "--days", "8"), folder)
     files = [word for name in ("funding", "metrics", "news") for word in (f"--{name}", f"market/{name}.parquet")]
@@ -58,7 +62,7 @@ def same_digest(folder: Path, _: int) -> Iterator[Row]:
     yield Row(what, equal, "`PYTHONHASHSEED=1 sluice replay ...`, and 2")
 
 
-def first_fill(folder: Path, _: int) -> Iterator[Row]:
+def first_fill(folder: Path) -> Iterator[Row]:
     """How long the demo takes to its first fill, at its own speed, from nothing."""
     begun = time.perf_counter()
     demo = subprocess.Popen(
@@ -85,7 +89,7 @@ def first_fill(folder: Path, _: int) -> Iterator[Row]:
         demo.wait(20)
 
 
-def answers(folder: Path, _: int) -> Iterator[Row]:
+def answers(folder: Path) -> Iterator[Row]:
     """How long the command line takes to answer."""
     for words in (("--help",), ("config", "check"), ("status", "--store", "demo.db")):
         seconds = statistics.median(run((*SLUICE, *words), folder)[0] for _ in range(5))
@@ -93,7 +97,7 @@ def answers(folder: Path, _: int) -> Iterator[Row]:
         yield Row(f"`sluice {shown}`", f"{seconds:.2f} s", "median of 5")
 
 
-def verified(folder: Path, _: int) -> Iterator[Row]:
+def verified(folder: Path) -> Iterator[Row]:
     """The demo's run, decided again."""
     document = json.loads(run((*SLUICE, "verify", "--store", "demo.db", "--json"), folder)[1])
     yield Row(
@@ -102,7 +106,7 @@ def verified(folder: Path, _: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def tests(_: Path, __: int) -> Iterator[Row]:
+def tests(_: Path) -> Iterator[Row]:
     """How many tests there are, and how many broken configs among them."""
     listed = run((sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"), ROOT)[1]
     found = re.search(r"(\d+) tests collected", listed)
@@ -111,7 +115,7 @@ def tests(_: Path, __: int) -> Iterator[Row]:
     yield Row("configs with a mistake, each pointed at by line and column", f"{broken}", "`tests/bot/test_config.py`")
 
 
-def published(folder: Path, _: int) -> Iterator[Row]:
+def published(folder: Path) -> Iterator[Row]:
     """How much of the published sets is read, each in its own notation."""
     for name, what in (
         ("alpha158", "Qlib's Alpha158"), ("alpha360", "Qlib's Alpha360"), ("alpha101", "WorldQuant's 101"),
@@ -122,7 +126,7 @@ def published(folder: Path, _: int) -> Iterator[Row]:
         yield Row(f"{what}, read as printed", f"{sum(answers)} of {len(answers)}", f"`sluice factor parse --batch {name}`")
 
 
-def corpus(_: Path, __: int) -> Iterator[Row]:
+def corpus(_: Path) -> Iterator[Row]:
     """Pandas functions as models write them, against pandas itself."""
     document = json.loads(run((sys.executable, "-m", "tests.corpus.report", "--json"), ROOT)[1])
     how = "`python -m tests.corpus.report`"
@@ -130,10 +134,10 @@ def corpus(_: Path, __: int) -> Iterator[Row]:
     yield Row("pandas functions that look ahead, refused for it", f"{document['refused']} of {document['ahead']}", how)
 
 
-def machine(peers: str, bars: int) -> Callable[[Path, int], Iterator[Row]]:
+def machine(peers: str, bars: int) -> Callable[[Path], Iterator[Row]]:
     """The factor machine beside other engines, by an interpreter that has them."""
 
-    def rows(_: Path, __: int) -> Iterator[Row]:
+    def rows(_: Path) -> Iterator[Row]:
         words = [peers, "-m", "bench.factors", "blocks", "live", "drift", "threads", "start", "--drift", str(bars), "--json"]
         found: dict[str, Any] = json.loads(run(words, ROOT, PYTHONPATH=str(ROOT))[1])
         for block in found["blocks"]:
@@ -177,17 +181,16 @@ def into_readme(text: str, readme: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bars", type=int, default=525_600, help="of the history whose replay is timed")
     parser.add_argument("--dry", action="store_true", help="print the table, leave README.md as it is")
     parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="interpreter that has the engines to compare with")
     parser.add_argument("--drift", type=int, default=10_000_000, help="bars of the history for drift")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        measures: list[Callable[[Path, int], Iterator[Row]]] = [
+        measures: list[Callable[[Path], Iterator[Row]]] = [
             published, corpus, machine(options.peers, options.drift), replay_speed, same_digest, first_fill, verified, answers, tests,
         ]  # fmt: skip
-        rows = [row for measure in measures for row in measure(folder, options.bars)]
+        rows = [row for measure in measures for row in measure(folder)]
     text = table(rows)
     print(text)
     if not options.dry:

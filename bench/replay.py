@@ -1,101 +1,195 @@
-"""How fast a replay is: bars a second, the journal in memory, on one-minute bars made from a seed.
+"""How fast and how lean a replay is, beside other engines where they are installed; each run in a process of its own, in turn.
 
-    python bench/replay.py [--bars 525600] [--rounds 3] [--json]
+    python -m bench.replay [--rounds 3] [--only R1,R3,...] [--data DIR] [--peers DIR --adapters DIR] [--json] [--out FILE]
 
-Each case runs in a process of its own, so that peak memory is its own; the first run of a round warms the kernel cache. CPU seconds
-are of the engine run (engine, fusion, risk, execution, ledger, journal); the whole process adds import, reading and the document.
+--data      a folder of real market data: the year of minutes with 25 factors, funding, news and on-chain data is run on it
+--peers     a folder of environments with one engine each, and
+--adapters  a folder with a script for each that runs the same workloads: then they run in between, and the table has their rows
+
+The machine is shared, so compare CPU seconds and ratios of one run, not seconds of two. Bars per CPU second are those of the engine
+run; CPU, time and peak memory of the process are everything from its start to its end: import, reading, measuring, the document.
 """
 
 import argparse
 import json
-import resource
-import subprocess
+import os
+import platform
+import statistics
 import sys
 import tempfile
-import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from bench.peers import PEERS, Result, installed, measured, python_of, script_of
+from bench.replay_cases import TWENTY_FIVE, WORKLOADS, settings, toml
 
-TEN = {
-    "momentum": "momentum_4h", "reversal": "-zscore(close, 60)", "range": "(close - low_1d) / (high_1d - low_1d)",
-    "rsi": "(rsi_14 - 50) / 50",
-    "volume": "volume_zscore * sign(returns)", "trend": "ema(close, 60) / ema(close, 240) - 1", "corr": "ts_corr(close, volume, 120)",
-    "decay": "decay_linear(returns, 30)", "rank": "ts_rank(close, 120) - 0.5", "shape": "(close - open) / (high - low)",
-}  # fmt: skip
-OPEN_ENDED = {"risk.max_drawdown": 1, "risk.daily_loss": 1}  # nothing may end the trading
-BUSY = {"trading.cool_down_bars": 15, "strategy.exit_threshold": 0.1, "strategy.windows": {"momentum": 240}}
-BUILT_IN = ("price_momentum", "volume_breakout", "sentiment_news", "sentiment_social", "onchain_flow", "whale_accumulation")
-ALONE = {"strategy.factors": TEN} | {f"strategy.signals.{name}": 0 for name in BUILT_IN}
-CASES = {
-    "10 factors": (ALONE, False),
-    "10 factors, stopping at every bar": (ALONE, True),
-    "10 factors and the built-in signals": ({"strategy.factors": TEN}, False),
-    "the same, some 40 fills a day": ({"strategy.factors": TEN} | BUSY, False),
-    "the built-in signals": ({}, False),
-}
+ROOT = Path(__file__).resolve().parents[1]
+OURS = "Sluice"
+YEAR = (
+    ("--candles", "candles/1m_spot_binance/BTCUSDT.parquet"), ("--funding", "derivs/funding_rates.parquet"),
+    ("--metrics", "onchain/coinmetrics_daily.parquet"), ("--news", "news/gdelt_crypto_titles.parquet"),
+)  # fmt: skip
 
 
-def market(path: Path, bars: int) -> None:
-    """One symbol of random one-minute bars."""
-    rng = np.random.default_rng(7)
-    close = 30_000 * np.exp(np.cumsum(rng.standard_t(4, bars) * 4e-4))
-    open_ = np.concatenate([[30_000.0], close[:-1]])
-    reach = np.abs(rng.normal(0, 3e-4, (2, bars)))
-    columns = {
-        "ts_ms": 1_672_531_200_000 + 60_000 * np.arange(bars), "open": open_, "high": np.maximum(open_, close) * (1 + reach[0]),
-        "low": np.minimum(open_, close) * (1 - reach[1]), "close": close, "volume": rng.exponential(50.0, bars),
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path / "BTCUSDT.parquet")
+class Case(NamedTuple):
+    """One row: a command to be run again and again. once: it is slow, and one round is enough."""
+
+    work: str
+    name: str
+    words: tuple[str, ...]
+    peer: bool = False
+    once: bool = False
 
 
-def one(folder: Path, case: str) -> dict[str, Any]:
-    """Run a case in this process."""
-    from bot.config import load
-    from bot.modes import replay
+def ours(folder: Path, only: Sequence[str]) -> list[Case]:
+    """What is measured of this project."""
+    found = []
+    for work in ("R1", "R2", "R3"):
+        for name, words in (("blocks", ()), ("--step", ("--step",))):
+            found.append(Case(work, f"{OURS}, {name}", _one(folder, work, *words)))
+    disk = ("--store", str(folder / "factors.db"), "--factors", str(len(TWENTY_FIVE)))
+    found.append(Case("R1 with 25 factors, fusion, risk, journal on disk", f"{OURS}, blocks", _one(folder, "R1", *disk)))
+    found.append(Case("R1 as a whole process", f"{OURS}, `sluice replay --store --json`", _command(folder, "R1")))
+    found += [Case("memory of R1", f"{OURS}, {part} of the bars", _command(folder, f"R1-{part}")) for part in ("quarter", "half")]
+    found.append(Case("memory of R1", f"{OURS}, all bars", _command(folder, "R1")))
+    return [case for case in found if not only or case.work.split()[0] in only or case.work in only]
 
-    changes, step = CASES[case]
-    config = load(None, {}, OPEN_ENDED | changes).config
-    cpu = time.process_time()
-    result = replay(config, candles=[folder], step=step)
-    return {
-        "case": case, "bars": result.bars, "fills": result.fills, "seconds": result.seconds, "bars_per_second": result.bars_per_second,
-        "process_cpu": time.process_time() - cpu, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "digest": result.digest,
-    }  # fmt: skip
+
+def _one(folder: Path, work: str, *words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "bench.replay_one", "--folder", str(folder / work), "--workload", work, *words)
+
+
+def _command(folder: Path, bars: str) -> tuple[str, ...]:
+    files = ("--config", str(folder / "R1.toml"), "--candles", str(folder / bars), "--store", str(folder / f"{bars}.db"))
+    return (sys.executable, "-m", "bot", "replay", *files, "--json")
+
+
+def year(folder: Path, data: Path) -> list[Case]:
+    """A year of real minutes with everything, kept, then told as a page."""
+    files = [word for option, path in YEAR for word in (option, str(data.absolute() / path))]
+    store = ("--store", str(folder / "year.db"))
+    span = ("--from", "2023-07-01", "--to", "2024-06-25")
+    words = (sys.executable, "-m", "bot", "replay", "--config", str(folder / "year.toml"), *files, *span, *store, "--json")
+    page = (sys.executable, "-m", "bot", "report", "--html", str(folder / "year.html"), *store)
+    work = "a year of BTC minutes, 25 factors, funding, news, on-chain"
+    return [Case(work, f"{OURS}, replay", words), Case(work, f"{OURS}, `report --html`", page)]
+
+
+def others(folder: Path, environments: Path, adapters: Path, works: Sequence[str]) -> list[Case]:
+    """Every engine that is installed, on every workload that it can run."""
+    found = []
+    for work in works:
+        for name, peer in installed(environments, adapters, WORKLOADS[work]).items():
+            script = (str(python_of(environments, peer)), "-W", "ignore", "-B", str(script_of(adapters, peer)))
+            found.append(Case(work, name, (*script, "--workload", work), True, peer.slow))
+    return found
+
+
+def prepare(folder: Path, works: set[str], feather: bool) -> None:
+    """The bars and the configurations; made elsewhere, so that this process stays small."""
+    bars = [sys.executable, "-m", "bench.replay_bars"]
+    for work in sorted(works):
+        _must(measured([*bars, str(folder / work), work], ROOT))
+        if feather and work != "R2":
+            _must(measured([*bars, str(folder), work, "--feather"], ROOT))
+    whole = WORKLOADS["R1"].bars
+    for part, share in (("quarter", 4), ("half", 2)):
+        _must(measured([*bars, str(folder / f"R1-{part}"), "R1", "--bars", str(whole // share)], ROOT))
+    (folder / "R1.toml").write_text(toml(settings(WORKLOADS["R1"])), encoding="utf-8")
+    (folder / "year.toml").write_text(toml({"strategy.factors": TWENTY_FIVE}), encoding="utf-8")
+
+
+def _must(result: Result | None) -> Result:
+    if result is None:
+        raise SystemExit("it could not be measured; see above")
+    return result
+
+
+def rounds(cases: Sequence[Case], folder: Path, count: int, tell: Callable[[str], None]) -> list[tuple[Case, list[Result]]]:
+    """Every case once, then again: a slow spell of the machine hits each alike."""
+    results: list[tuple[Case, list[Result]]] = [(case, []) for case in cases]
+    for number in range(count):
+        for case, found in results:
+            if number and case.once:
+                continue
+            result = measured(case.words, folder if case.peer else ROOT, REPLAY_BENCH_DATA=str(folder))
+            if result is not None:
+                found.append(result)
+                tell(f"[{number + 1}] {case.work}, {case.name}: {result['p_cpu']:.1f} s CPU, {result['p_mb']:.0f} MB")
+    return results
+
+
+def rows(results: Sequence[tuple[Case, list[Result]]]) -> list[dict[str, Any]]:
+    """For each case the best of its rounds, the median beside it, and how many times faster the blocks of the same work are."""
+    table = []
+    for case, found in results:
+        if not found:
+            continue
+        row: dict[str, Any] = {"work": case.work, "engine": case.name, "rounds": len(found)}
+        if "cpu_run" in found[0]:
+            speeds = [result["bars"] / max(result["cpu_run"], 1e-9) for result in found]
+            row |= {"bars": found[0]["bars"], "fills": found[0]["fills"], "equity": found[0]["equity"], "bars_cpu_s": max(speeds),
+                    "median": statistics.median(speeds)}  # fmt: skip
+        row |= {
+            "cpu_s": min(r["p_cpu"] for r in found),
+            "wall_s": min(r["p_wall"] for r in found),
+            "peak_mb": max(r["p_mb"] for r in found),
+        }
+        table.append(row)
+    fastest = {row["work"]: row["bars_cpu_s"] for row in table if row["engine"] == f"{OURS}, blocks"}
+    for row in table:
+        if "bars_cpu_s" in row and row["work"] in fastest:
+            row["ratio"] = fastest[row["work"]] / row["bars_cpu_s"]
+    return sorted(table, key=lambda row: row["work"])
+
+
+def markdown(table: Sequence[dict[str, Any]]) -> str:
+    head = (
+        "| work | engine | bars per CPU s, best / median | our blocks to it | process CPU s | process s | peak MB | fills | final equity |"
+    )
+    lines = [head, "|---" * 9 + "|"]
+    for row in table:
+        speed = f"{row['bars_cpu_s']:,.0f} / {row['median']:,.0f}" if "bars_cpu_s" in row else ""
+        ratio = f"{row['ratio']:,.1f} x" if row.get("ratio", 1.0) != 1.0 else ""
+        fills, equity = (f"{row['fills']:,}", f"{row['equity']:,.2f}") if "fills" in row else ("", "")
+        lines.append(
+            f"| {row['work']} | {row['engine']} | {speed} | {ratio} | {row['cpu_s']:.2f} | {row['wall_s']:.2f} | {row['peak_mb']:.0f} "
+            f"| {fills} | {equity} |"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bars", type=int, default=525_600)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="first words of works, comma separated: R1,R2,R3,memory,a")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--peers", type=Path)
+    parser.add_argument("--adapters", type=Path)
+    parser.add_argument("--skip", default="", help=f"peers to leave out, comma separated, of {', '.join(PEERS)}")
+    parser.add_argument("--folder", type=Path, help="where bars and stores are made  [default: a temporary one]")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", nargs=2, metavar=("FOLDER", "CASE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        print(json.dumps(one(Path(given.one[0]), given.one[1])))
-        return
-    best: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        market(Path(folder), given.bars)
-        for _ in range(given.rounds):
-            for case in CASES:
-                done = subprocess.run([sys.executable, __file__, "--one", folder, case], check=True, capture_output=True, text=True)
-                found = json.loads(done.stdout)
-                if case not in best or found["seconds"] < best[case]["seconds"]:
-                    best[case] = found
-    if given.json:
-        print(json.dumps(list(best.values())))
-        return
-    print(f"| case | bars | fills | s | bars/s | process CPU s | peak MB |\n|{'---|' * 7}")
-    for row in best.values():
-        print(
-            f"| {row['case']} | {row['bars']:,} | {row['fills']:,} | {row['seconds']:.2f} | {row['bars_per_second']:,.0f} "
-            f"| {row['process_cpu']:.2f} | {row['peak_mb']:.0f} |"
-        )
+    only = [name for name in given.only.split(",") if name]
+    if (given.peers is None) != (given.adapters is None):
+        parser.error("--peers and --adapters belong together")
+    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as made:
+        folder = given.folder or Path(made)
+        cases = ours(folder, only)
+        works = {case.work for case in cases} & set(WORKLOADS)
+        if given.peers is not None:
+            skipped = set(given.skip.split(","))
+            cases += [case for case in others(folder, given.peers, given.adapters, sorted(works)) if case.name not in skipped]
+        if given.data is not None and (not only or "a" in only):
+            cases += year(folder, given.data)
+        prepare(folder, works | {"R1"}, given.peers is not None)
+        table = rows(rounds(cases, folder, given.rounds, lambda text: print(text, file=sys.stderr, flush=True)))
+    print(json.dumps(table, indent=1) if given.json else f"On {machine()}:\n\n{markdown(table)}")
 
 
 if __name__ == "__main__":
