@@ -24,11 +24,14 @@ from bot.store.journal import Journal
 from bot.store.runs import Run, begin
 from bot.store.store import Store
 from bot.trader import Trader
+from feeds.files import find_files
 from feeds.instruments import Instrument
 from feeds.times import Millis, now
 from strategies.decision import record_bytes
 from strategies.engine import Plan, StrategyEngine
 from strategies.events import Decision
+
+FILES = ("candles", "funding", "metrics", "news")  # the arguments of a replay that are paths
 
 
 class Universe(NamedTuple):
@@ -84,7 +87,23 @@ def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed:
     return Run(
         id=f"{mode[0].upper()}-{hashlib.sha256(name.encode()).hexdigest()[:12]}", mode=mode, started_ms=started, config=settings,
         config_hash=config_hash, seed=seed, symbols=universe.symbols, timeframe=universe.timeframe, data_hash=data_hash, versions=versions,
+        arguments=again(arguments),
     )  # fmt: skip
+
+
+def again(arguments: Mapping[str, Any]) -> str:
+    """What has a replay again, as JSON: its arguments, every file by its absolute path; `hashes`: SHA-256 of each beside the candles."""
+    if not arguments:
+        return "{}"
+    files = {name: [path.absolute() for path in find_files(arguments[name])] for name in FILES if arguments.get(name)}
+    said = {**arguments, **files, "hashes": {str(path): sha256_of(path) for name in FILES[1:] for path in files.get(name, ())}}
+    return msgspec.json.encode(said, order="sorted", enc_hook=str).decode()
+
+
+def sha256_of(path: Path) -> str:
+    """Of the bytes of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def config_json(config: Config) -> str:

@@ -69,6 +69,25 @@ def link(previous: bytes, row: Row, names: bytes) -> bytes:
     return hashlib.sha256(previous + _pack(row if row[-1] is not None else row[:-1]) + names).digest()
 
 
+def link_input(previous: bytes, seq: int, payload: str) -> bytes:
+    """The next value of the chain of inputs, 32 bytes: SHA-256(previous || number in decimal || blank || payload)."""
+    return hashlib.sha256(previous + f"{seq} {payload}".encode()).digest()
+
+
+def verify_inputs(conn: sqlite3.Connection, run: str) -> ChainCheck:
+    """Walk the inputs of a run. Those that were recorded before inputs were chained are passed over, and not counted."""
+    chain, rows, before = GENESIS, 0, 0
+    for seq, text, chained in conn.execute("SELECT seq, payload, chain FROM events WHERE run = ? ORDER BY seq", (run,)):
+        if chained is None and rows == 0:
+            continue
+        chain = link_input(chain, seq, text)
+        rows += 1
+        if chain != chained:
+            return ChainCheck(rows, seq, f"input #{seq} was changed, or inputs between #{before} and #{seq} were taken out or put in")
+        before = seq
+    return ChainCheck(rows, None, "")
+
+
 def verify_chain(conn: sqlite3.Connection, run: str) -> ChainCheck:
     """Walk the decisions of a run and name the first that is not what was written.
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Purpose, Refusal, StateChanged, Status
 from bot.orders import STOP_SUFFIX, TAKE_SUFFIX
-from bot.store.chain import GENESIS, LINKED, NAMES, Row, Value, decision_row, link, names_text, number
+from bot.store.chain import GENESIS, LINKED, NAMES, Row, Value, decision_row, link, link_input, names_text, number
 from bot.store.pages import Page, Passed
 from bot.store.payload import payload
 from bot.store.rows import names_of, read_decision
@@ -33,7 +33,7 @@ _PURPOSE = {STOP_SUFFIX: Purpose.STOP_LOSS.value, TAKE_SUFFIX: Purpose.TAKE_PROF
 _OPEN = Status.OPEN.value
 _SYMBOL, _SIDE, _QUANTITY, _BAR, _STOP, _TAKE = 5, 6, 8, 11, 16, 17  # columns of orders
 _INSERT = {
-    "events": "INSERT INTO events VALUES (?,?,?,?,?,?)",
+    "events": "INSERT INTO events VALUES (?,?,?,?,?,?,?)",
     "signals": "INSERT INTO signals VALUES (?,?,?)",
     "decisions": f"INSERT INTO decisions (run, {', '.join(LINKED)}, chain, signals) VALUES ({', '.join('?' * (len(LINKED) + 3))})",
     "orders": f"INSERT INTO orders VALUES ({', '.join('?' * 22)})",
@@ -67,6 +67,7 @@ class Journal:
         self.store, self.run = store, run
         self.seq = 0
         self.chain = GENESIS
+        self._inputs = GENESIS
         self._record = record
         self._whole = keep_inputs
         self._hash = hashlib.sha256()
@@ -181,7 +182,7 @@ class Journal:
         """
         assert self._stretches is None, "a run that merges repeats is begun again, not resumed"
         place = reopen(self.store, self.run)
-        self.seq, self.chain = place.seq, place.chain
+        self.seq, self.chain, self._inputs = place.seq, place.chain, place.inputs
         conn = self.store.conn
         for number_, text in conn.execute("SELECT id, names FROM signals WHERE run = ?", (self.run,)):
             self._signals[names_of(text)] = number_, text.encode()
@@ -198,7 +199,9 @@ class Journal:
         return place
 
     def _input(self, event: Event, seq: int) -> None:
-        self._rows["events"].append((self.run, seq, 0, event.at, type(event).__name__, payload(event)))
+        text = payload(event)
+        self._inputs = link_input(self._inputs, seq, text)
+        self._rows["events"].append((self.run, seq, 0, event.at, type(event).__name__, text, self._inputs))
         if type(event) is Candle:
             self._candles.append(event)
 

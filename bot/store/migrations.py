@@ -106,13 +106,23 @@ _CANDLES = (
 )
 
 _TARGETS = ("ALTER TABLE decisions ADD COLUMN target REAL",)
+_AGAIN = ("ALTER TABLE runs ADD COLUMN arguments TEXT NOT NULL DEFAULT '{}'", "ALTER TABLE events ADD COLUMN chain BLOB")
 
-LEDGER = Schema("ledger", int.from_bytes(b"SLUI", "big"), (Step("m001_books", _BOOKS), Step("m002_targets", _TARGETS)))
+_PRICES = (
+    """CREATE TABLE prices (
+        run TEXT NOT NULL, symbol TEXT NOT NULL, first_ms INTEGER NOT NULL, step_ms INTEGER NOT NULL, path BLOB NOT NULL,
+        PRIMARY KEY (run, symbol)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+_STEPS = Step("m001_books", _BOOKS), Step("m002_targets", _TARGETS), Step("m003_again", _AGAIN), Step("m004_prices", _PRICES)
+LEDGER = Schema("ledger", int.from_bytes(b"SLUI", "big"), _STEPS)
 MARKET = Schema("market", int.from_bytes(b"SLMK", "big"), (Step("m001_candles", _CANDLES),))
 
 # Everything in the ledger that belongs to one run, `runs` aside.
 RUN_TABLES = (
     "events", "signals", "decisions", "orders", "updates", "cancels", "fills", "funding", "refusals", "states", "equity", "feeds",
+    "prices",
 )  # fmt: skip
 
 

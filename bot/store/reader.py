@@ -20,7 +20,10 @@ from bot.store.store import BUSY_MS, MEMORY, Store
 from bot.store.why import Span, why_not
 from feeds.events import Event
 
-_RUN = "id, mode, state, started_ms, ended_ms, config, config_hash, seed, symbols, timeframe, data_hash, versions, digest, chain, summary"
+_RUN = (
+    "id, mode, state, started_ms, ended_ms, config, config_hash, seed, symbols, timeframe, data_hash, versions, digest, chain, summary,"
+    " arguments"
+)
 _DECISION = ", ".join((*chain.LINKED, chain.NAMES, "chain"))
 _ORDER = (
     'seq, cause, at, id, symbol, side, type, quantity, purpose, reduce_only, bar_ms, reference, price, "trigger", post_only, stop, take,'
@@ -50,9 +53,16 @@ class Reader:
         if not file.exists():
             raise NotFound(f"there is no store {path}; run sluice paper or sluice replay --store {path} first")
         conn = _connect(file)
-        if level(conn, LEDGER, str(path)) == 0:
+        taken = level(conn, LEDGER, str(path))
+        if taken == 0:
             conn.close()
             raise ConfigError(f"{path} is empty: no run was ever written to it; name another file")
+        if taken < len(LEDGER.steps):
+            conn.close()
+            if running(str(path)) is not None:
+                raise ConfigError(f"{path} is being written by an older Sluice; stop that one first, and look again")
+            Store.open(path).close()  # it takes the steps that are missing
+            conn = _connect(file)
         return cls(conn, str(path))
 
     @classmethod
@@ -233,6 +243,10 @@ class Reader:
     def verify_chain(self, run: str) -> chain.ChainCheck:
         """Walk the decisions of a run; names the first that is not what was written."""
         return chain.verify_chain(self._conn, run)
+
+    def verify_inputs(self, run: str) -> chain.ChainCheck:
+        """Walk the recorded inputs of a run likewise."""
+        return chain.verify_inputs(self._conn, run)
 
     def why_not(self, run: str, *, symbol: str | None = None, since: int | None = None, until: int | None = None) -> rows.WhyNot:
         """Every bar and symbol in [since, until] (bar closes) that did not lead to an order, counted by reason.

@@ -23,6 +23,7 @@ class RunRow(msgspec.Struct, frozen=True):
     """A run. `state` is running, finished, interrupted or failed; a run whose process is gone is interrupted.
 
     config, summary  JSON as it was written; digest, chain  None until the run has ended
+    arguments        what has the run again, JSON
     """
 
     id: str
@@ -40,6 +41,7 @@ class RunRow(msgspec.Struct, frozen=True):
     digest: str | None
     chain: str | None
     summary: str | None
+    arguments: str = "{}"
 
 
 class DecisionRow(msgspec.Struct, frozen=True):
@@ -238,6 +240,7 @@ def run_row(c: Columns) -> RunRow:
     return RunRow(
         id=c[0], mode=c[1], state=c[2], started_ms=c[3], ended_ms=c[4], config=c[5], config_hash=c[6], seed=c[7],
         symbols=tuple(_json(c[8])), timeframe=c[9], data_hash=c[10], versions=_json(c[11]), digest=c[12], chain=c[13], summary=c[14],
+        arguments=c[15],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     config     the effective settings, as JSON text; config_hash  of them
     timeframe  bar length, milliseconds; data_hash  of the history that is read ("" for a live market)
     versions   name -> version of what computes
+    arguments  what has the run again, as JSON: files by absolute path and hash, symbols, span (`{}` for a live market)
     """
 
     id: str
@@ -28,13 +29,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     timeframe: int = 60_000
     data_hash: str = ""
     versions: dict[str, str] = msgspec.field(default_factory=dict)
+    arguments: str = "{}"
 
 
 class Place(NamedTuple):
-    """Where a run stands: the last number given, the last link of the chain, the last bar decided of each symbol."""
+    """Where a run stands: the last number given, the last links of the chains of decisions and of inputs, the last bar decided of
+    each symbol."""
 
     seq: int
     chain: bytes
+    inputs: bytes
     decided: dict[str, int]
 
 
@@ -54,9 +58,12 @@ def begin(store: Store, run: Run) -> None:
         _interrupt_others(store, run.id)
         symbols, versions = (msgspec.json.encode(value, order="sorted").decode() for value in (run.symbols, run.versions))
         conn.execute(
-            "INSERT INTO runs VALUES (?,?,'running',?,NULL,?,?,?,?,?,?,?,NULL,NULL,NULL)",
-            (run.id, run.mode, run.started_ms, run.config, run.config_hash, run.seed, symbols, run.timeframe, run.data_hash, versions),
-        )
+            "INSERT INTO runs VALUES (?,?,'running',?,NULL,?,?,?,?,?,?,?,NULL,NULL,NULL,?)",
+            (
+                run.id, run.mode, run.started_ms, run.config, run.config_hash, run.seed, symbols, run.timeframe, run.data_hash, versions,
+                run.arguments,
+            ),
+        )  # fmt: skip
 
 
 def reopen(store: Store, run: str) -> Place:
@@ -69,10 +76,11 @@ def reopen(store: Store, run: str) -> Place:
         conn.execute("UPDATE runs SET state = 'running', ended_ms = NULL, digest = NULL, chain = NULL, summary = NULL WHERE id = ?", (run,))
         seq = 0
         for table in RUN_TABLES:
-            if table not in ("equity", "feeds", "signals"):
+            if table not in ("equity", "feeds", "signals", "prices"):
                 seq = max(seq, conn.execute(f"SELECT coalesce(max(seq), 0) FROM {table} WHERE run = ?", (run,)).fetchone()[0])
         decided = dict(conn.execute("SELECT symbol, max(until_ms) FROM decisions WHERE run = ? GROUP BY symbol", (run,)).fetchall())
-    return Place(seq, last_link(store, run), decided)
+        inputs = conn.execute("SELECT chain FROM events WHERE run = ? ORDER BY seq DESC LIMIT 1", (run,)).fetchone()
+    return Place(seq, last_link(store, run), bytes(inputs[0] or GENESIS) if inputs else GENESIS, decided)
 
 
 def last_link(store: Store, run: str) -> bytes:

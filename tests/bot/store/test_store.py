@@ -124,7 +124,7 @@ def test_store_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> 
     with Store.open(path) as store:
         store.conn.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"newer Sluice \(schema 99, this one knows 2\)"):
+    with pytest.raises(ConfigError, match=r"newer Sluice \(schema 99, this one knows 4\)"):
         Store.open(path)
     assert path.read_bytes() == before
 
@@ -216,12 +216,12 @@ def test_sqlite_utils_is_loaded_only_to_change_a_schema(tmp_path: Path) -> None:
 def test_steps_are_on_record_in_the_file(tmp_path: Path) -> None:
     with Store.open(tmp_path / "bot.db") as store:
         assert store.conn.execute("SELECT migration_set, name FROM _sqlite_migrations").fetchall() == [
-            ("ledger", "m001_books"), ("ledger", "m002_targets"),
+            ("ledger", "m001_books"), ("ledger", "m002_targets"), ("ledger", "m003_again"), ("ledger", "m004_prices"),
         ]  # fmt: skip
 
 
 def _two_steps(second: tuple[str, ...]) -> Schema:
-    return Schema(LEDGER.name, LEDGER.mark, (*LEDGER.steps, Step("m003_more", second)))
+    return Schema(LEDGER.name, LEDGER.mark, (*LEDGER.steps, Step("m005_more", second)))
 
 
 def test_store_of_an_older_version_takes_the_missing_steps_and_keeps_its_rows(tmp_path: Path) -> None:
@@ -232,12 +232,14 @@ def test_store_of_an_older_version_takes_the_missing_steps_and_keeps_its_rows(tm
             books.write(decision(), 0)
     conn = connect(path, "FULL")
     newer = _two_steps(("ALTER TABLE runs ADD COLUMN note TEXT",))
-    assert level(conn, newer, path) == 2
+    assert level(conn, newer, path) == 4
     migrate(conn, newer, record=True)
-    assert level(conn, newer, path) == 3
+    assert level(conn, newer, path) == 5
     assert conn.execute("SELECT note, id FROM runs").fetchall() == [(None, "r1")]
     assert conn.execute("SELECT count(*) FROM decisions").fetchone() == (1,)
-    assert conn.execute("SELECT name FROM _sqlite_migrations").fetchall() == [("m001_books",), ("m002_targets",), ("m003_more",)]
+    assert conn.execute("SELECT name FROM _sqlite_migrations").fetchall() == [
+        ("m001_books",), ("m002_targets",), ("m003_again",), ("m004_prices",), ("m005_more",),
+    ]  # fmt: skip
     conn.close()
 
 
@@ -247,7 +249,7 @@ def test_step_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
     conn = connect(path, "FULL")
     with pytest.raises(sqlite3.OperationalError):
         migrate(conn, _two_steps(("CREATE TABLE more (x INTEGER) STRICT", "CREATE TABLE runs (x INTEGER) STRICT")), record=True)
-    assert level(conn, LEDGER, path) == 2
+    assert level(conn, LEDGER, path) == 4
     assert "more" not in tables(conn)
     conn.close()
     Store.open(path).close()
@@ -263,7 +265,7 @@ conn = connect(path, "FULL")
 conn.create_function("die", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
 statements = ["CREATE TABLE one (x INTEGER) STRICT", "CREATE TABLE two (x INTEGER) STRICT", "ALTER TABLE runs ADD COLUMN note TEXT"]
 statements.insert(die_after, "SELECT die()")
-migrate(conn, Schema(LEDGER.name, LEDGER.mark, (*LEDGER.steps, Step("m003_more", tuple(statements)))), record=True)
+migrate(conn, Schema(LEDGER.name, LEDGER.mark, (*LEDGER.steps, Step("m005_more", tuple(statements)))), record=True)
 """
 
 
@@ -272,7 +274,7 @@ def test_kill_inside_a_step_leaves_the_old_schema_whole(tmp_path: Path, statemen
     path = tmp_path / "bot.db"
     assert run_python(_KILLED_IN_A_STEP, str(path), str(statement)).returncode == -9
     with Store.open(path) as store:
-        assert level(store.conn, LEDGER, str(path)) == 2
+        assert level(store.conn, LEDGER, str(path)) == 4
         assert not {"one", "two"} & tables(store.conn)
         assert "note" not in [row[1] for row in store.conn.execute("PRAGMA table_info(runs)")]
 
