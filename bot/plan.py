@@ -1,7 +1,8 @@
 """From config.toml to the plain values that the parts of a session are made of."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -103,10 +104,10 @@ def _shared(table: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]
 MISSING = object()
 
 
-def instruments(config: Config, history: History) -> dict[str, Instrument]:
-    """Of every symbol of a history, by its first close where nothing better is known."""
+def instruments(config: Config, history: History, known: Mapping[str, Instrument] = MappingProxyType({})) -> dict[str, Instrument]:
+    """Of every symbol of a history: as the exchange said (`known`), else by its first close."""
     return {
-        symbol: instrument(config, symbol, float(lane.columns[CLOSE][0]))
+        symbol: instrument(config, symbol, float(lane.columns[CLOSE][0]), known.get(symbol))
         for symbol, lane in zip(history.symbols, history.lanes, strict=True)
     }
 

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,9 @@ from feeds.errors import BadData
 from feeds.files import find_files, release
 from feeds.funding_files import FundingFile
 from feeds.history import History, Recorded, read_candles
+from feeds.instrument_files import instruments_beside
+from feeds.instruments import Instrument
+from feeds.layout import folders_of
 from feeds.metric_files import MetricFile
 from feeds.news_files import NewsFile
 from feeds.synth import is_synthetic
@@ -34,7 +37,7 @@ EQUITY_ROWS = 20_000  # points of the equity curve that a replay keeps
 
 
 class Market(NamedTuple):
-    """A history and what became known beside it."""
+    """A history and what became known beside it; `instruments` are the trading rules that lie beside the candles."""
 
     history: History
     others: tuple[Recorded, ...]
@@ -42,6 +45,7 @@ class Market(NamedTuple):
     warnings: tuple[str, ...]
     synthetic: bool
     files: tuple[Path, ...]
+    instruments: Mapping[str, Instrument]
 
 
 def replay(
@@ -63,7 +67,7 @@ def replay(
     if not _rows(history, since, stop):
         opens, closes = (iso(at) for at in history.span)
         raise BadData(f"no bar closes between --from and --to: the candles reach from {opens} to {closes}; give a span inside them")
-    universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history))
+    universe = Universe(history.symbols, history.timeframe, plans.instruments(config, history, market.instruments))
     plan = plans.strategy_plan(config, history.timeframe, market.metrics)
     arguments = {"candles": candles, "funding": funding, "metrics": metrics, "news": news, "symbols": symbols, "timeframe": timeframe,
                  "start": start, "stop": stop, "seed": seed}  # fmt: skip
@@ -133,9 +137,10 @@ def read_market(
         warnings += paid.warnings
     else:
         warnings.append("no funding was given: positions pay and earn none")
-    files = tuple(find_files(candles))
+    files = tuple(find_files(folders_of(candles, "candles", history.timeframe)))
     release()
-    return Market(history, tuple(others), names, tuple(warnings), any(is_synthetic(path) for path in files), files)
+    beside = instruments_beside(candles)
+    return Market(history, tuple(others), names, tuple(warnings), any(is_synthetic(path) for path in files), files, beside)
 
 
 @contextmanager

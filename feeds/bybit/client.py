@@ -6,6 +6,7 @@ jitter, for ever; what was missed meanwhile is the consumer's to fetch, on `Up`.
 
 import asyncio
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from feeds.bybit.messages import Rejects, Todo, outcome, parse_instruments
 from feeds.bybit.sockets import Frame, Idle, Lost, Patience, Sift, Socket, Up, plain
 from feeds.errors import Banned, FeedError, Unreachable
 from feeds.instruments import Instrument
-from feeds.times import SECOND, now
+from feeds.times import MINUTE, SECOND, now
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,11 @@ class BybitClient:
                     raise
                 await asyncio.sleep(self.delay(attempt))
         raise AssertionError("attempts is at least 1")
+
+    @property
+    def rest_ms(self) -> int:
+        """How long REST still rests because the exchange asked us to slow down, milliseconds."""
+        return max(0, math.ceil((self._silent_until - asyncio.get_running_loop().time()) * SECOND))
 
     async def ask(self, path: str, **params: str | int) -> Frame:
         """One GET of /v5/market/`path`: the decoded envelope, whose retCode is 0.
@@ -187,7 +193,7 @@ class BybitClient:
         """Raise what the status and the retCode of a REST reply call for."""
         loop = asyncio.get_running_loop()
         if status in (403, 429):
-            self._silent_until = loop.time() + self.patience.ban / SECOND
+            self._silent_until = loop.time() + (_retry_after(headers) or self.patience.ban) / SECOND
             raise Unreachable(f"HTTP {status}: too many requests from this address, or it is not welcome there")
         if status != 200:
             raise Unreachable(f"HTTP {status}")
@@ -198,15 +204,36 @@ class BybitClient:
         said = f"retCode {code} {body.get('retMsg', '') if isinstance(body, dict) else ''!s:.200} ({meaning})"
         match todo:
             case Todo.TAKE:
+                if _number_in(headers, "X-Bapi-Limit-Status") == 0:  # this was the last one that the limit allows
+                    self._free_at = max(self._free_at, loop.time() + min(self._until_reset(headers, body), 5 * SECOND) / SECOND)
                 return
             case Todo.SLOW:
-                self._silent_until = loop.time() + 1.0
+                self._silent_until = loop.time() + (self._until_reset(headers, body) or SECOND) / SECOND
                 raise Unreachable(said)
             case Todo.RETRY:
                 raise Unreachable(said)
             case Todo.FIX | Todo.STOP:
                 raise Banned(said)
 
+    def _until_reset(self, headers: Mapping[str, str], body: object) -> int:
+        """How long the limit of the exchange still holds, by its own clock; milliseconds, at most a minute."""
+        reset = _number_in(headers, "X-Bapi-Limit-Reset-Timestamp")
+        served = body.get("time") if isinstance(body, dict) else None
+        if reset is None:
+            return 0
+        return min(MINUTE, max(0, reset - (served if isinstance(served, int) else self.exchange_now())))
+
     def _learn(self, served: object, sent: int, received: int) -> None:
         if isinstance(served, int) and abs(received - sent) < 2 * SECOND:
             self.offset = served - (sent + received) // 2
+
+
+def _number_in(headers: Mapping[str, str], name: str) -> int | None:
+    text = next((value for key, value in headers.items() if key.lower() == name.lower()), "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    """What `Retry-After` says in seconds, as milliseconds; at most an hour."""
+    seconds = _number_in(headers, "Retry-After")
+    return None if seconds is None else min(seconds * SECOND, 60 * MINUTE)

@@ -302,13 +302,22 @@ def parse_instruments(reply: Mapping[str, object], rejects: Rejects) -> tuple[li
     for row in _rows(reply, "instrument", rejects):
         if not isinstance(row, dict) or row.get("contractType") != "LinearPerpetual" or row.get("status") != "Trading":
             continue
-        try:
-            found.append(_instrument(row))
-        except (KeyError, TypeError, InvalidOperation, ValueError, BadData):
+        instrument = read_instrument(row)
+        if instrument is None:
             rejects["instrument.shape"] += 1
+        else:
+            found.append(instrument)
     result = reply.get("result")
     cursor = result.get("nextPageCursor") if isinstance(result, dict) else ""
     return found, cursor if isinstance(cursor, str) else ""
+
+
+def read_instrument(row: Mapping[str, object]) -> Instrument | None:
+    """The trading rules of one row of instruments-info, whatever the state of the contract; None where it states none."""
+    try:
+        return _instrument(row)
+    except (KeyError, TypeError, InvalidOperation, ValueError, BadData):
+        return None
 
 
 def _instrument(row: Mapping[str, object]) -> Instrument:
