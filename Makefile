@@ -61,8 +61,9 @@ bench: .venv/.dev .venv/.warm  ## bars a second of a replay, and the factor mach
 	@$(PY) -m bench.replay $(ARGS)
 	@$(PY) -m bench.factors
 
-soak: .venv/.warm  ## the demo for ten minutes at high speed: memory, and every decision again
+soak: .venv/.dev .venv/.warm  ## the demo for ten minutes at high speed, every decision again; 200 random strategies, cut anywhere
 	@$(PY) -m bench.soak $(ARGS)
+	@SLUICE_FUZZ_STRATEGIES=200 $(PY) -m pytest -q -n auto tests/e2e/test_wild.py
 
 evidence: .venv/.dev .venv/.warm  ## measure, and write the table of README.md
 	@$(PY) -m bench.evidence $(ARGS)
