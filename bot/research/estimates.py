@@ -17,6 +17,7 @@ from feeds.bars import Array
 
 LEAST = 20  # observations below which an error says nothing
 FLAT = 1e-14  # relative to the size of the observations: a deviation below is rounding
+PIECE = 8_192  # of an inner product
 CHUNK = 4_000_000  # resampled values held at a time
 
 Integers = NDArray[np.int64]
@@ -79,9 +80,9 @@ def long_run_error(influence: Array, count: int, lag: int | None = None, horizon
     chosen = automatic_lag(influence, horizon) if lag is None else lag
     if count < max(LEAST, 2 * (chosen + 1)):
         return math.nan
-    total = float(influence @ influence)
+    total = _dot(influence, influence)
     for step in range(1, chosen + 1):
-        total += 2.0 * (1.0 - step / (chosen + 1.0)) * float(influence[step:] @ influence[:-step])
+        total += 2.0 * (1.0 - step / (chosen + 1.0)) * _dot(influence[step:], influence[:-step])
     return math.sqrt(max(total, 0.0)) / count
 
 
@@ -91,15 +92,20 @@ def automatic_lag(x: Array, horizon: int = 1) -> int:
     ceil(1.1447 (a T)^(1/3)), a = (sum |j| s_j / sum s_j)^2, s_j the autocovariances at the lags up to ceil(4 (T / 100)^(2/9)).
     """
     values = np.where(np.isfinite(x), x, 0.0)
-    count = values.shape[0]
+    count = int(values.shape[0])
     steps = min(count - 1, math.ceil(4.0 * math.pow(count / 100.0, 2.0 / 9.0))) if count else 0
-    plain, weighted = float(values @ values), 0.0
+    plain, weighted = _dot(values, values), 0.0
     for step in range(1, steps + 1):
-        covariance = 2.0 * float(values[step:] @ values[:-step])
+        covariance = 2.0 * _dot(values[step:], values[:-step])
         plain += covariance
         weighted += step * covariance
     asked = 1.1447 * math.pow(abs(weighted / plain) ** 2 * count, 1.0 / 3.0) if plain > 0 else 0.0
-    return max(horizon - 1, math.ceil(min(asked, count // 4)))
+    return max(horizon - 1, min(math.ceil(asked), count // 4))
+
+
+def _dot(a: Array, b: Array) -> float:
+    """Their inner product, in pieces that BLAS leaves to one thread: the same bits on every machine, and no waiting for a second core."""
+    return math.fsum(float(a[i : i + PIECE] @ b[i : i + PIECE]) for i in range(0, a.shape[0], PIECE))
 
 
 def ratio_of_means(top: Array, bottom: Array, lag: int | None = None, horizon: int = 1) -> Estimate:
@@ -134,6 +140,32 @@ def mean_to_deviation(x: Array, lag: int | None = None, horizon: int = 1) -> Est
     return estimate(ratio, long_run_error(influence, count, lag, horizon), count)
 
 
+def regression(y: Array, columns: Array, lag: int | None = None, horizon: int = 1) -> tuple[Estimate, ...]:
+    """Ordinary least squares of y on a constant and the columns, errors as in `newey_west`: the constant first, then each column.
+
+    y  float64[T], columns  float64[T, K]; rows in which anything is missing weigh nothing. All NaN where the columns, or one of them
+    and the constant, say the same. The constant is what y earns that the columns do not explain (a spanning test's alpha).
+    """
+    known = np.isfinite(y) & np.isfinite(columns).all(axis=1)
+    count, width = int(known.sum()), int(columns.shape[1]) + 1
+    design = np.where(known[:, None], np.column_stack([np.ones(y.shape[0]), columns]), 0.0)
+    scale = np.sqrt((design**2).sum(axis=0))
+    if count <= width or not (scale > 0).all():
+        return (Estimate(n=count),) * width
+    design /= scale
+    crossed = design.T @ design
+    if float(np.linalg.cond(crossed)) > 1e14:
+        return (Estimate(n=count),) * width
+    inverse = np.linalg.inv(crossed)
+    target = np.where(known, y, 0.0)
+    weights = inverse @ (design.T @ target)
+    influences = (design * (target - design @ weights)[:, None]) @ inverse * (count / scale)
+    return tuple(
+        estimate(value, long_run_error(influences[:, column], count, lag, horizon), count)
+        for column, value in enumerate((weights / scale).tolist())
+    )
+
+
 def p_value(t: float) -> float:
     """Two-sided, by the normal law; NaN stays NaN."""
     return math.erfc(abs(t) / math.sqrt(2.0))
@@ -159,6 +191,7 @@ def optimal_block(x: Array) -> float:
     centred = x - x.mean() if count else x
     if count < LEAST or not float(np.abs(centred).max()) > FLAT * float(np.abs(x).max()):
         return math.nan
+    centred = centred / float(np.abs(centred).max())
     longest = math.ceil(min(3.0 * math.sqrt(count), count / 3.0))
     quiet = max(5, int(math.log10(count)))  # so many small autocorrelations in a row end the search
     last = min(math.ceil(math.sqrt(count)) + quiet, count - 2)
@@ -166,7 +199,8 @@ def optimal_block(x: Array) -> float:
     squares = np.concatenate([[0.0], np.cumsum(centred**2)])
     steps = np.arange(last + 1)
     heads, tails = squares[count - 1 - steps], squares[count] - squares[steps + 1]
-    small = np.abs(covariances) * count / np.sqrt(heads * tails) < 2.0 * math.sqrt(math.log10(count) / count)
+    norms = np.sqrt(np.maximum(heads * tails, np.finfo(np.float64).tiny))
+    small = np.abs(covariances) * count / norms < 2.0 * math.sqrt(math.log10(count) / count)
     reach = next((i - quiet for i in range(quiet, last + 1) if small[i - quiet : i].all()), None)
     window = last if reach is None else min(2 * max(reach, 1), last)
     ks = np.arange(1, window + 1)

@@ -116,7 +116,7 @@ def performance(
 
 def sharpe_bootstrap(returns: Array, year: float, draws: int = 500, seed: int = 0) -> Bootstrap:
     """The yearly Sharpe ratio over stationary resamples of the bars (Politis and Romano 1994)."""
-    value = _sharpe(np.array([[returns.sum(), (returns**2).sum()]]), returns.shape[0])[0] * math.sqrt(year)
+    value = mean_to_deviation(returns, 0).value * math.sqrt(year)
     if draws < 2 or not math.isfinite(value):
         return Bootstrap(value)
     block = default_block(returns)
@@ -233,7 +233,7 @@ def _risk(returns: Array, year: float, lag: int | None) -> dict[str, object]:
     ratio = mean / deviation
     iid = math.sqrt(max(0.0, 1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2) / (count - 1))
     sharpe = mean_to_deviation(returns, lag)
-    tail = np.sort(returns)[: max(1, math.ceil(TAIL * count))]
+    tail = np.sort(returns)[: int(TAIL * (count - 1)) + 1]
     volatility = estimate(deviation, long_run_error((centred**2 - spread) / (2.0 * deviation), count, lag), count)
     return found | {
         "volatility": _times(volatility, math.sqrt(year)),

@@ -64,11 +64,12 @@ def sharpe_error(sharpe: float, count: int, skew: float = 0.0, kurtosis: float =
 def expected_max_sharpe(deviation: float, trials: float) -> float:
     """What the best of so many tries without any skill shows; Bailey and Lopez de Prado (2014).
 
-    deviation  of the tries' ratios: the result is in its unit;  trials  independent ones, below 2 nothing is chosen: zero
+    deviation  of the tries' ratios: the result is in its unit;  trials  independent ones, at 1 nothing is chosen: zero
     """
-    if trials < 2:
+    if trials <= 1:
         return 0.0
-    return deviation * ((1.0 - EULER) * normal_quantile(1.0 - 1.0 / trials) + EULER * normal_quantile(1.0 - 1.0 / (trials * math.e)))
+    best = (1.0 - EULER) * normal_quantile(1.0 - 1.0 / trials) + EULER * normal_quantile(1.0 - 1.0 / (trials * math.e))
+    return deviation * max(best, 0.0)
 
 
 def deflated_sharpe(returns: Array, trial_sharpes: Array, trials: float | None = None) -> float:
