@@ -1,0 +1,86 @@
+"""What one factor knew, over any rows: computed once for all bars, then looked at by slice, by regime and by fold.
+
+The rule: rows that are not asked for are not known; the grid of time stays, so that nothing is joined over a gap.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.research.estimates import Bootstrap, Estimate, mean_to_deviation, newey_west
+from bot.research.ic import coverage, evidence_of, hit_rate, ic_series, information, time_ic
+from bot.research.splits import Slice
+from feeds.bars import Array
+
+Mask = NDArray[np.bool_]
+Figure = Estimate | Bootstrap | float | int
+Figures = dict[str, Figure]
+NAMES = ("ic", "rank_ic", "icir", "rank_icir", "hit_rate", "autocorrelation", "coverage")
+
+
+class Evidence:
+    """A factor's values beside what could be earned.
+
+    values  float64[T, S], NaN where a symbol could not be traded;  labels  float64[T, S], over `horizon` bars
+    period  bars between values whose likeness is asked for;  tradable  bool[T, S]
+    """
+
+    def __init__(self, values: Array, labels: Array, tradable: Mask, horizon: int, period: int) -> None:
+        self.values, self.labels, self.tradable, self.horizon, self.period = values, labels, tradable, horizon, period
+        self.across = evidence_of(values.shape[1]) == "across"
+        self._sign = 1.0
+        self._series: tuple[Array, Array, Array] | None = None
+        if self.across:
+            again = np.full(len(values), np.nan)
+            if len(values) > period:
+                again[period:] = ic_series(values[period:], values[:-period])
+            self._series = ic_series(values, labels, rank=False), ic_series(values, labels), again
+
+    def signed(self, direction: int) -> "Evidence":
+        """The same of the factor times +1 or -1."""
+        other = object.__new__(Evidence)
+        other.__dict__.update(self.__dict__)
+        other.values, other._sign = self.values * direction, self._sign * direction
+        return other
+
+    def rank_ic(self, part: Slice) -> Estimate:
+        """Over the rows of a slice."""
+        rows = slice(part.start, part.stop)
+        if self._series is None:
+            return time_ic(self.values[rows], self.labels[rows], horizon=self.horizon).mean
+        return newey_west(self._series[1][rows] * self._sign, horizon=self.horizon)
+
+    def figures(self, rows: Mask) -> Figures:
+        """Every coefficient, over the rows that are marked.   bool[T]"""
+        low, high = int(np.argmax(rows)), rows.size - int(np.argmax(rows[::-1]))
+        inside = rows[low:high, None]
+        values, tradable = np.where(inside, self.values[low:high], np.nan), self.tradable[low:high] & inside
+        if self._series is None:
+            found = information(values, self.labels[low:high], self.horizon, listed=tradable, period=self.period)
+            return {name: getattr(found, name) for name in NAMES}
+        plain, ranked, again = (np.where(rows, series, np.nan)[low:high] for series in self._series)
+        plain, ranked = plain * self._sign, ranked * self._sign
+        found_: dict[str, Figure] = {
+            "ic": newey_west(plain, horizon=self.horizon), "rank_ic": newey_west(ranked, horizon=self.horizon),
+            "icir": mean_to_deviation(plain, horizon=self.horizon), "rank_icir": mean_to_deviation(ranked, horizon=self.horizon),
+            "hit_rate": hit_rate(ranked, self.horizon), "autocorrelation": newey_west(again), "coverage": coverage(values, tradable),
+        }  # fmt: skip
+        return found_
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A stretch of bars and its figures: from the open of the first bar to the close of the last, UTC milliseconds."""
+
+    start: int
+    stop: int
+    bars: int
+    metrics: Figures
+
+
+class FoldFigures(msgspec.Struct, frozen=True):
+    """One step of a walk forward: the sign found before it, and the rank IC in it with that sign."""
+
+    start: int
+    stop: int
+    direction: int
+    rank_ic: Estimate
