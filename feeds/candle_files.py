@@ -1,18 +1,38 @@
 """Candle files as one series a symbol, checked: what cannot be a bar is refused with its place, nothing half-read."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from feeds import times
+from feeds.bars import COLUMNS
 from feeds.errors import BadData
-from feeds.files import SYMBOL_COLUMNS, Floats, Ints, Table, array_of, column_names, instants, numbers, read_table, symbol_of, time_column
+from feeds.files import (
+    PARQUET,
+    SYMBOL_COLUMNS,
+    Floats,
+    Ints,
+    Table,
+    array_of,
+    column_names,
+    instants,
+    numbers,
+    plain_name,
+    read_table,
+    symbol_of,
+    table_of,
+    time_column,
+)
+from feeds.mapped import LONG, PIECE, Fixed
 
 Mask = NDArray[np.bool_]
 
@@ -20,6 +40,7 @@ VOLUMES = ("volume", "vol", "base_volume")
 TURNOVERS = ("turnover", "quote_volume", "quote_asset_volume", "volume_usdt", "volume_quote")
 PRICES = ("open", "high", "low", "close")
 
+BUFFER = 1 << 16  # bytes that are read ahead of each column
 SYMBOL = re.compile(r"[\w.:/() -]{1,64}")  # nothing that could steer a terminal
 MOST = {**dict.fromkeys(PRICES, 1e15), "volume": 1e21, "turnover": 1e21}  # beyond any market: a broken cell
 
@@ -28,7 +49,7 @@ class Series(NamedTuple):
     """The bars of one symbol in one file, in file order.
 
     columns  open, high, low, close, volume, turnover: float64[n] each, turnover NaN where not given
-    rows     the row of each bar in the file, from 0
+    rows     the row of each bar in the file, from 0; empty where bar and row are the same
     spacing  the most common distance between bars of the file, milliseconds; None with fewer than two bars
     """
 
@@ -47,7 +68,7 @@ class Series(NamedTuple):
 
     def place(self, index: int, column: str) -> str:
         """Where the bar at `index` stands."""
-        return self.table.place(int(self.rows[index]), column)
+        return self.table.place(int(self.rows[index]) if self.rows.size else index, column)
 
 
 class Rule(NamedTuple):
@@ -105,6 +126,46 @@ def read_series(path: Path, symbols: Collection[str] | None = None, *, unit: str
     if symbols is not None and symbol_of(path) not in symbols and not set(column_names(path)) & set(SYMBOL_COLUMNS):
         return []
     return series_of(read_table(path), symbols, unit=unit)
+
+
+def read_long(path: Path, now: int | None) -> Series | None:
+    """The series of a long Parquet file of one symbol, read and checked in pieces and kept in a file; its `table` has no columns.
+
+    None where the file is short, is of another kind, or has anything in it that is not plainly sound: read whole, it tells what.
+    """
+    if not path.name.lower().endswith(PARQUET):
+        return None
+    try:
+        with pa.parquet.ParquetFile(path, buffer_size=BUFFER) as file:
+            names = {plain_name(name) for name in file.schema_arrow.names}
+            if file.metadata.num_rows < LONG or names & set(SYMBOL_COLUMNS):
+                return None
+            return _in_pieces(file, path, now)
+    except (pa.ArrowException, OSError, BadData):
+        return None
+
+
+def _in_pieces(file: pa.parquet.ParquetFile, path: Path, now: int | None) -> Series | None:
+    rows, done = file.metadata.num_rows, 0
+    kept = Fixed([np.int64, *[np.float64] * len(COLUMNS)], rows)
+    steps: Counter[int] = Counter()
+    newest: int | None = None
+    name = time_name = ""
+    for batch in file.iter_batches(PIECE, use_threads=False):
+        table = table_of(path, pa.Table.from_batches([batch]), text=False)
+        (piece,) = series_of(table, None)
+        name, time_name = piece.symbol, piece.time_name
+        before = np.diff(piece.open_ms, prepend=piece.open_ms[0] - 1 if newest is None else newest)
+        newest = int(piece.open_ms[-1])
+        if (before <= 0).any() or (now is not None and newest > now) or not _sound(piece.columns):
+            return None
+        values, counts = np.unique(before if done else before[1:], return_counts=True)
+        steps.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        kept.append([piece.open_ms, *piece.columns])
+        done += table.rows
+    open_ms, *columns = kept.arrays()
+    spacing = max(steps, key=lambda step: (steps[step], -step)) if steps else None
+    return Series(Table(path, {}, rows, False), name, time_name, open_ms, tuple(columns), np.arange(0), spacing)
 
 
 def series_of(table: Table, symbols: Collection[str] | None = None, *, unit: str | None = "milliseconds") -> list[Series]:

@@ -134,7 +134,7 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
     kind = path.name.lower()
     try:
         if kind.endswith(PARQUET):
-            table, text = _read_parquet(path), False
+            table, text = pa.parquet.ParquetFile(path).read(), False  # the reader of data sets would import pandas
         elif kind.endswith(FEATHER):
             table, text = pa.feather.read_table(path, memory_map=False), False
         else:
@@ -143,6 +143,11 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
         raise _unreadable(path, fault) from None
     if table.num_rows == 0:
         raise BadData(f"{path}: the file is empty (no rows); leave it out or fetch it again")
+    return table_of(path, table, text=text)
+
+
+def table_of(path: Path, table: pa.Table, *, text: bool) -> Table:
+    """Columns under the names that we look for. Raises BadData where two have the same."""
     columns: dict[str, pa.ChunkedArray] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         plain = plain_name(name)
@@ -150,12 +155,6 @@ def read_table(path: Path, *, header: Sequence[str] | None = None) -> Table:
             raise BadData(f"{path}: two columns are named {plain}; rename one")
         columns[plain] = column
     return Table(path, columns, table.num_rows, text)
-
-
-def _read_parquet(path: Path) -> pa.Table:
-    """One file by itself: what reads data sets of many files takes a tenth of a second to import, and pandas with it."""
-    with pa.parquet.ParquetFile(path) as file:
-        return file.read()
 
 
 def column_names(path: Path) -> list[str]:
@@ -261,8 +260,7 @@ def numbers(table: Table, name: str) -> Floats:
         return _numbers_of_text(table, name, column)
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
         raise BadData(f"{table.place(0, name)}: holds {kind}, not numbers; store the column as float64")
-    out = column.cast(pa.float64(), safe=False) if kind != pa.float64() else column
-    return array_of(out, np.float64, np.nan)
+    return array_of(column if kind == pa.float64() else column.cast(pa.float64(), safe=False), np.float64, np.nan)
 
 
 def array_of(column: pa.ChunkedArray | pa.Array, kind: type[np.generic], missing: Any = None) -> NDArray[Any]:

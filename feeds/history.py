@@ -16,11 +16,12 @@ import numpy as np
 
 from feeds import times
 from feeds.bars import COLUMNS, Bars, Block
-from feeds.candle_files import Series, check_series, read_series
+from feeds.candle_files import Series, check_series, read_long, read_series
 from feeds.errors import BadData
 from feeds.events import Event, Source
-from feeds.files import Floats, Ints, find_files
+from feeds.files import Floats, Ints, find_files, symbol_of
 from feeds.layout import folders_of
+from feeds.mapped import Fixed, give_back, joined, pieces
 
 
 class Recorded(Protocol):
@@ -96,9 +97,14 @@ class History:
         digest = hashlib.sha256(f"candles {self.timeframe}".encode())
         for symbol, lane in sorted(zip(self.symbols, self.lanes, strict=True), key=lambda pair: pair[0]):
             digest.update(f"\n{symbol} {lane.numbers.size}\n".encode())
-            digest.update((lane.numbers * self.timeframe).astype("<i8").tobytes())
+            for begin, end in pieces(lane.numbers.size):
+                digest.update((lane.numbers[begin:end] * self.timeframe).astype("<i8").tobytes())
             for column in lane.columns:
-                digest.update(np.where(np.isnan(column), np.nan, column + 0.0).astype("<f8").tobytes())
+                for begin, end in pieces(column.size):
+                    piece = column[begin:end] + 0.0
+                    piece[np.isnan(piece)] = np.nan
+                    digest.update(piece.astype("<f8", copy=False).tobytes())
+                    give_back(column)
         return digest.hexdigest()
 
     def window(self, start: int | None = None, stop: int | None = None) -> tuple[int, int]:
@@ -108,9 +114,11 @@ class History:
 
     def values(self, first: int, end: int) -> Floats:
         """float64[end - first, 6, symbols] of the bars with these absolute numbers; NaN where there is none."""
-        out = np.full((end - first, len(COLUMNS), len(self.symbols)), np.nan)
+        out = np.empty((end - first, len(COLUMNS), len(self.symbols)))
         for s, lane in enumerate(self.lanes):
             low, high = (int(i) for i in np.searchsorted(lane.numbers, (first, end)))
+            if high - low < end - first:
+                out[:, :, s] = np.nan
             if low == high:
                 continue
             begin = int(lane.numbers[low]) - first
@@ -118,6 +126,7 @@ class History:
             rows = slice(begin, begin + high - low) if whole else lane.numbers[low:high] - first
             for c, column in enumerate(lane.columns):
                 out[rows, c, s] = column[low:high]
+            give_back(lane.numbers, lane.columns[0])
         return out
 
     def blocks(
@@ -189,9 +198,11 @@ def _tagged(feed: Recorded, since: int | None) -> Iterator[tuple[Event, bool]]:
 
 
 def _gaps(symbol: str, index: Ints, timeframe: int) -> Iterator[Gap]:
-    steps = np.diff(index)
-    for i in np.flatnonzero(steps > 1):
-        yield Gap(symbol, (int(index[i]) + 1) * timeframe, int(steps[i]) - 1)
+    for begin, end in pieces(index.size):
+        steps = np.diff(index[begin : end + 1])
+        for i in np.flatnonzero(steps > 1).tolist():
+            yield Gap(symbol, (int(index[begin + i]) + 1) * timeframe, int(steps[i]) - 1)
+    give_back(index)
 
 
 def _gap_warnings(gaps: Sequence[Gap]) -> list[str]:
@@ -224,8 +235,7 @@ def read_candles(
     found: dict[str, list[Series]] = {}
     there: set[str] = set()
     for path in find_files(folders_of(paths, "candles", timeframe)):
-        for series in read_series(path, wanted):
-            check_series(series, now)
+        for series in _checked(path, wanted, now):
             found.setdefault(series.symbol, []).append(series)
         there.add(path.stem)
     universe = sorted(found) if wanted is None else wanted
@@ -235,6 +245,17 @@ def read_candles(
             f"no candles for {', '.join(missing)} in {len(there)} files ({', '.join(sorted(there)[:12])}); check --symbols and --candles"
         )
     return history_of(list(chain.from_iterable(found[symbol] for symbol in universe)), universe, timeframe, now)
+
+
+def _checked(path: Path, wanted: Sequence[str] | None, now: int | None) -> list[Series]:
+    if wanted is None or symbol_of(path) in wanted:
+        long = read_long(path, now)
+        if long is not None:
+            return [long]
+    series = read_series(path, wanted)
+    for one in series:
+        check_series(one, now)
+    return series
 
 
 def history_of(series: Sequence[Series], universe: Sequence[str] | None, timeframe: int | None, now: int | None) -> History:
@@ -292,11 +313,10 @@ def _lane(parts: list[Series], timeframe: int, now: int | None, warnings: list[s
             )
     for part in parts:
         _check_grid(part, part.spacing or timeframe)
-    open_ms = np.concatenate([part.open_ms for part in parts]) if len(parts) > 1 else parts[0].open_ms
-    columns = tuple(np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*(p.columns for p in parts), strict=True))
-    lengths = np.concatenate([np.full(part.open_ms.size, part.spacing or timeframe) for part in parts])
-    lane = Lane(open_ms // timeframe, columns)
-    if (lengths != timeframe).any():
+    numbers = joined([_numbers(part.open_ms, timeframe) for part in parts])
+    lane = Lane(numbers, tuple(joined(column) for column in zip(*(part.columns for part in parts), strict=True)))
+    if any((part.spacing or timeframe) != timeframe for part in parts):
+        lengths = np.concatenate([np.full(part.open_ms.size, part.spacing or timeframe) for part in parts])
         lane, incomplete = _aggregated(lane, lengths, timeframe)
         if incomplete:
             size = times.span_text(timeframe)
@@ -309,10 +329,20 @@ def _lane(parts: list[Series], timeframe: int, now: int | None, warnings: list[s
     return lane
 
 
+def _numbers(open_ms: Ints, timeframe: int) -> Ints:
+    """The absolute numbers of bars that open then."""
+    kept = Fixed([np.int64], open_ms.size)
+    for begin, end in pieces(open_ms.size):
+        kept.append([open_ms[begin:end] // timeframe])
+        give_back(open_ms)
+    (numbers,) = kept.arrays()
+    return numbers
+
+
 def _check_grid(part: Series, spacing: int) -> None:
-    off = np.flatnonzero(part.open_ms % spacing)
-    if off.size:
-        bar = int(off[0])
+    off = (begin + row for begin, end in pieces(part.open_ms.size) for row in np.flatnonzero(part.open_ms[begin:end] % spacing).tolist())
+    bar = next(off, None)
+    if bar is not None:
         when = times.iso(int(part.open_ms[bar]))
         raise BadData(
             f"{part.place(bar, part.time_name)}: {when} is off the grid of {times.span_text(spacing)} bars counted from 1970; "
