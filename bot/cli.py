@@ -174,7 +174,7 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
         return kind, 8, f"the store is damaged: {error}; restore it from a backup.  sluice doctor looks at it"
     strategies = sys.modules.get("strategies.errors")  # who raised a FactorError has imported it
     if strategies is not None and isinstance(error, strategies.FactorError):
-        from bot.commands.factor import refusal
+        from bot.commands.formulas import refusal
 
         return "FactorError", 4, refusal(error)
     return kind, 1, f"unexpected {kind}: {error}.  This is a fault in Sluice; the same command with -v shows where."

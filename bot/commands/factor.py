@@ -1,51 +1,22 @@
 """`sluice factor`: what a factor is, as the machine sees it, or why it is none, with the place; and its values over data files."""
 
-import io
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bot.commands import options
+from bot.commands.formulas import Formula, alone, language, needed, opened, reading, refuse, stdin
 from bot.errors import ConfigError
-from bot.render import Out, pairs, plain
+from bot.render import Out, pairs
 
 if TYPE_CHECKING:
     from bot.factor_text import Document, Refused, Setting, Source
     from feeds.panel_files import Panel
-    from strategies.errors import FactorError
     from strategies.factors import Node
-
-REFUSED = ConfigError.exit_code
-DIALECTS = ("auto", "sluice", "qlib", "worldquant", "gtja", "alphagen", "pandas")
-
-
-class Formula(options.Command):
-    """A command whose argument may begin with a minus sign, as factors often do."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        known = {name for parameter in self.params for name in parameter.opts}
-        return super().parse_args(ctx, [f" {word}" if re.match(r"-[^-].", word) and word not in known else word for word in args])
-
-
-def language(function: options.F) -> options.F:
-    """The options of how text is read."""
-    dialect = click.option(
-        "--dialect", type=click.Choice(DIALECTS), default="auto", metavar="D", help=f"Language of the text: {', '.join(DIALECTS)}.  [auto]"
-    )
-    units = click.option(
-        "--units", type=click.Choice(("on", "off")), help="Refuse a price added to a volume.  [default: on for sluice, off elsewhere]"
-    )
-    return dialect(units(function))
-
-
-def reading(function: options.F) -> options.F:
-    """The same, and those of a batch."""
-    says = 'Many factors: a JSON object a line, {"id", "text" or "code", "dialect"?}; - is stdin, alpha158 and its like a published set.'
-    return language(click.option("--batch", metavar="FILE.jsonl", help=says)(function))
 
 
 @click.group()
@@ -81,38 +52,16 @@ def parse(
 
     setting = factor_text.Setting(timeframe, factor_text.words(fields), dialect, None if units is None else units == "on")
     if batch is not None:
-        _alone(text, batch)
+        alone(text, batch)
         return _parse_batch(batch, setting)
-    source = factor_text.of_argument(_needed(text), _stdin())
+    source = factor_text.of_argument(needed(text), stdin())
     out = Out(as_json)
     try:
         document = factor_text.accepted(*factor_text.read(source, setting), setting)
     except FactorError as error:
-        return _refuse(error, source, out)
+        return refuse(error, source, out)
     out.answer(document, pairs(_shown(document)))
     return 0
-
-
-def _needed(text: str | None) -> str:
-    if text is None:
-        raise click.UsageError("Missing argument 'TEXT|-|FILE', or --batch FILE.jsonl")
-    return text
-
-
-def _alone(text: str | None, batch: str) -> None:
-    if text is not None:
-        raise click.UsageError(f"give one factor ({plain(text, 40)}) or a batch (--batch {plain(batch, 40)}), not both")
-
-
-def _refuse(error: "FactorError", source: "Source", out: Out) -> int:
-    """Say why a factor is none: to people with its place, and as the document of --json."""
-    from bot import factor_text
-
-    said = refusal(error, source.text, source.name)
-    print("\n".join(plain(line, 1000) for line in said.splitlines()), file=sys.stderr, flush=True)
-    if out.json:
-        out.document(factor_text.refused(error))
-    return REFUSED
 
 
 def _parse_batch(batch: str, setting: "Setting") -> int:
@@ -127,31 +76,10 @@ def _parse_batch(batch: str, setting: "Setting") -> int:
         except FactorError as error:
             return {"id": source.id, **factor_text.refused(error)}
 
-    with _opened(batch) as stream:
+    with opened(batch) as stream:
         for source in factor_text.of_lines(stream):
             _say_line(answer(source))
     return 0
-
-
-def _stdin() -> IO[bytes]:
-    """Nothing, where whoever started this closed it."""
-    return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
-
-
-def _opened(batch: str) -> IO[bytes]:
-    """A file, stdin, or one of the published sets by name."""
-    if batch == "-":
-        return _stdin()
-    from bot.factor_text import published_sets
-
-    file = Path(batch)
-    published = published_sets()
-    if batch in published and not file.exists():
-        return published[batch].open("rb")
-    try:
-        return file.open("rb")
-    except FileNotFoundError:
-        raise ConfigError(f"there is no file {batch}.  Give one, or a published set: {', '.join(published)}") from None
 
 
 def _say_line(document: "Document") -> None:
@@ -233,20 +161,20 @@ def evaluate(
         raise click.UsageError("--to must not be earlier than --from")
     span = Span(start, stop, 1 if stream else block or 0)
     if batch is not None:
-        _alone(text, batch)
+        alone(text, batch)
     else:
-        _needed(text)
+        needed(text)
     check_place(output, batch is not None)
     panel = _panel(data, symbols, timeframe)
     setting = factor_text.Setting(panel.timeframe, panel.fields, dialect, None if units is None else units == "on")
     if batch is not None:
         return _evaluate_batch(batch, panel, setting, span, output)
     out = Out(as_json)
-    source = factor_text.of_argument(_needed(text), _stdin())
+    source = factor_text.of_argument(needed(text), stdin())
     try:
         node, _ = factor_text.read_over(source, setting)
     except FactorError as error:
-        return _refuse(error, source, out)
+        return refuse(error, source, out)
     _spare(panel, [output])
     _say_vwap([(source, node)], panel)
     with progress("evaluating", "bars") as say:
@@ -293,7 +221,7 @@ def _evaluate_batch(batch: str, panel: "Panel", setting: "Setting", span: Any, f
     jobs: list[Job] = []
     read: list[tuple[Source, Node]] = []
     names: dict[str, int | str | None] = {}
-    with _opened(batch) as stream:
+    with opened(batch) as stream:
         for source in factor_text.of_lines(stream):
             try:
                 if isinstance(source, factor_text.Refused):
@@ -348,41 +276,11 @@ def similar(*, a: str, b: str, timeframe: int, fields: tuple[str, ...], dialect:
     setting = factor_text.Setting(timeframe, factor_text.words(fields), dialect, None if units is None else units == "on")
     nodes = []
     for text in (a, b):
-        source = factor_text.of_argument(text, _stdin())
+        source = factor_text.of_argument(text, stdin())
         try:
             nodes.append(factor_text.read(source, setting)[0])
         except FactorError as error:
-            return _refuse(error, source, out)
+            return refuse(error, source, out)
     value = similarity(*nodes)
     out.answer({"similarity": value, "keys": [node.key for node in nodes]}, [f"{value:.3f}"])
     return 0
-
-
-def refusal(error: "FactorError", text: str | None = None, name: str = "") -> str:
-    """Why a factor is refused, where, and what was perhaps meant; the line and a caret below it where the text is known.
-
-    text  the factor; None: as a note of the error tells it
-    """
-    place = f"{error.line}:{error.column}" if error.line else ""
-    notes = [plain(note) for note in getattr(error, "__notes__", ())]
-    for note in notes:
-        head, equals, rest = note.removeprefix("in ").partition(" = ")
-        if equals and text is None:
-            name, text = head, _unquoted(rest)
-    where = ":".join(part for part in (name, place) if part)
-    says = plain(error.message)
-    hint = f"; {plain(error.suggestion)}" if error.suggestion else ""
-    lines = [f"{where}  {says}{hint}  ({error.code})".strip()]
-    if text is not None and error.line and error.line <= len(text.splitlines()):
-        lines += [f"{error.line:>5} | {text.splitlines()[error.line - 1]}", f"{'':>7} {' ' * (error.column - 1)}^"]
-    return "\n".join(lines)
-
-
-def _unquoted(text: str) -> str:
-    import ast
-
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return value if isinstance(value, str) else text
