@@ -16,10 +16,12 @@ from feeds.events import Source
 from feeds.layout import Shelf, kind_of
 from feeds.months import Month, sources_of
 from feeds.spans import Span, cut, merge, without
+from feeds.times import DAY
 
 AT_ONCE = 4  # pages under way
 PAGES = 8  # pages of a batch, which is stored in one go
 ASKED_AGAIN = 2  # times, for what a page lacks
+FRESH = DAY  # what is missing at the end of a series may still come so long
 MOST_HOLES = 50  # of a batch that are asked for one by one; more are asked for as one span
 
 Tell = Callable[[int, int, str], None]  # done, total (rows), what is under way
@@ -32,6 +34,7 @@ class Remote(Protocol):
     launch: int | None
     whole: bool
     step: int
+    usual: int
     reach: int
 
     async def fetch(self, start: int, stop: int) -> Month: ...
@@ -182,7 +185,10 @@ class Downloader:
         return Month.of(found, len(kind_of(remote.shelf.kind).values))
 
     def _store(self, remote: Remote, rows: Month, covered: Sequence[Span]) -> Appended:
-        return self._archive.add([(remote.shelf, rows)], covered=covered, origin=self._origin, at=self._at)
+        known = self._at - FRESH
+        if rows.at.size:
+            known = max(known, int(rows.at[-1]) + (remote.step if remote.whole else 1))
+        return self._archive.add([(remote.shelf, rows)], covered=cut(covered, None, known), origin=self._origin, at=self._at)
 
     def _tell_more(self, remote: Remote, time: int) -> None:
         self._done += time // remote.step
@@ -192,7 +198,7 @@ class Downloader:
         at = np.unique(self._archive.rows(remote.shelf, span.start, span.stop).at)
         if not at.size:
             return Fetched(remote.shelf, added, 0, None, None, repaired, [], 0, conflicts, None)
-        missing, gaps = holes(at, remote.shelf.timeframe)
+        missing, gaps = holes(at, remote.shelf.timeframe) if remote.whole or remote.shelf.timeframe is None else (0, [])
         first, end = int(at[0]), int(at[-1]) + (remote.step if remote.whole else 0)
         listed = first if first >= span.start + remote.step and not self._archive.rows(remote.shelf, None, span.start).at.size else None
         return Fetched(remote.shelf, added, at.size, first, end, repaired, gaps, missing, conflicts, listed)
@@ -200,6 +206,8 @@ class Downloader:
 
 def _lacking(remote: Remote, rows: Month, batch: Span) -> list[Span]:
     """The spans of a batch that have no row where one is to be expected."""
+    if not remote.whole and remote.shelf.timeframe is not None:
+        return []  # an exchange that closes: nobody can tell a hole from a night
     if not rows.at.size:
         return [batch]
     if remote.whole:
@@ -207,7 +215,9 @@ def _lacking(remote: Remote, rows: Month, batch: Span) -> list[Span]:
         wide = np.flatnonzero(np.diff(at) > remote.step)
         spans = [Span(int(at[i]) + remote.step, int(at[i + 1])) for i in wide]
     else:
-        spans = holes(rows.at, None)[1]
+        at = np.concatenate(([batch.start], rows.at, [batch.stop]))
+        wide = np.flatnonzero(np.diff(at) > remote.usual)  # where the interval was longer in the past, asking again brings nothing
+        spans = [Span(int(at[i]) + 1, int(at[i + 1])) for i in wide]
     if len(spans) > MOST_HOLES:
         spans = [Span(spans[0].start, spans[-1].stop)]
     return cut(spans, batch.start, batch.stop)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.commands import options, setting
+from bot.commands import options
+from bot.commands.bring import archive_option, archive_place, download
 from bot.errors import CheckFailed, UsageError
 from bot.render import Out, clock, pairs, plain
 from feeds import times
@@ -13,15 +14,15 @@ from feeds import times
 if TYPE_CHECKING:
     from feeds.quality import Finding
 
-archive_option = click.option(
-    "--archive", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The archive.  [default: archive beside the store]"
-)
 symbols_option = click.option("--symbols", cls=options.Many, metavar="A,B", help="Which symbols.  [default: all]")
 
 
 @click.group()
 def data() -> None:
-    """Market data: import, list, check, synthesise."""
+    """Market data: download, import, list, check, synthesise."""
+
+
+data.add_command(download)
 
 
 @data.command(name="import", cls=options.Command, examples=("sluice data import klines/*.csv", "sluice data import BTCUSDT.parquet --json"))
@@ -44,7 +45,7 @@ def import_(
     from feeds.imports import import_files
 
     out = Out(as_json)
-    place = _archive(archive, config_file)
+    place = archive_place(archive, config_file)
     done = import_files(paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now())
     conflicts = done.appended.conflicts
     document = {
@@ -75,17 +76,18 @@ def list_(archive: Path | None, config_file: Path | None, as_json: bool) -> None
     from feeds.archive import Archive
 
     out = Out(as_json)
-    place = _archive(archive, config_file)
+    place = archive_place(archive, config_file)
     held = Archive(place).holdings() if place.exists() else []
-    head = ("SYMBOL", "BAR", "BARS", "FIRST UTC", "LAST CLOSE UTC", "MISSING", "MIB")
+    head = ("KIND", "SYMBOL", "BAR", "ROWS", "FIRST UTC", "END UTC", "MISSING", "GAPS", "FROM", "MIB")
     rows = [
         (
-            one.symbol, times.span_text(one.timeframe), f"{one.bars:,}", clock(one.first_ms), clock(one.end_ms), f"{one.missing:,}",
+            one.kind.removeprefix("metrics/"), one.symbol, times.span_text(one.timeframe) if one.timeframe else "-", f"{one.bars:,}",
+            clock(one.first_ms), clock(one.end_ms), f"{one.missing:,}", f"{one.gaps:,}", " ".join(one.sources) or "-",
             f"{one.size / 2**20:.1f}",
         )
         for one in held
     ]  # fmt: skip
-    lines = out.table(head, rows, right=(2, 5, 6)) if rows else [f"nothing in {place} yet.  Bring files in: sluice data import FILES"]
+    lines = out.table(head, rows, right=(3, 6, 7, 9)) if rows else [f"nothing in {place} yet: sluice data download or import"]
     out.answer({"archive": str(place), "holdings": [one._asdict() for one in held]}, lines)
 
 
@@ -152,7 +154,3 @@ def _findings(found: "list[Finding]", out: Out) -> list[str]:
         lines.append(f"{head}  {finding.bars:,} bars{first}  {plain(finding.where)}")
         lines.append(f"    {plain(finding.detail)}")
     return lines
-
-
-def _archive(named: Path | None, config_file: Path | None) -> Path:
-    return named if named is not None else setting.store_path(setting.configuration(config_file), None).parent / "archive"

@@ -113,9 +113,9 @@ class BybitPast:
                     return found
         return None
 
-    def series(self, shelf: Shelf, launch: int | None) -> "BybitSeries":
+    def series(self, shelf: Shelf, listed: Listed | None = None) -> "BybitSeries":
         """A series by where it is kept. Raises ValueError where Bybit has no such bar length."""
-        return BybitSeries(self, shelf, launch)
+        return BybitSeries(self, shelf, listed)
 
 
 class BybitSeries:
@@ -123,12 +123,14 @@ class BybitSeries:
 
     step    rows stand on multiples of it;  reach  milliseconds of one `fetch`
     whole   a row for every step there is; else rows come when they come
+    usual   the distance of rows that is to be expected
     launch  when the symbol was launched, as far as the exchange says
     """
 
-    def __init__(self, past: BybitPast, shelf: Shelf, launch: int | None) -> None:
+    def __init__(self, past: BybitPast, shelf: Shelf, listed: Listed | None) -> None:
         self.shelf = shelf
-        self.launch = launch
+        self.launch = listed.launch_ms if listed is not None else None
+        self.usual = shelf.timeframe or (listed.instrument.funding_ms if listed is not None else 8 * HOUR)
         self.whole = shelf.timeframe is not None
         self.step = shelf.timeframe or HOUR
         self._past = past
