@@ -11,9 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.curve import Curve, Returns, days_of, fall_of, returns_of
 from bot.ic import SymbolIC, information_coefficient
 from bot.trips import RoundTrip
 from feeds.bars import Array
+from feeds.mapped import give_back, pieces
 from feeds.times import DAY, YEAR
 
 LEAST_PERIODS = 20  # bars (or days) below which a mean and a deviation say nothing
@@ -97,13 +99,14 @@ def measure(
     Raises ValueError where equity is not finite or lengths differ: a hole in the books is no metric.
     """
     _check(equity, timeframe, start, gross, traded)
-    path = np.concatenate([[start], equity])
+    curve = Curve(start, equity)
     figures: dict[str, float | None] = {}
     if equity.shape[0]:
-        figures |= _growth(path, timeframe)
-        figures |= _moments(path, timeframe)
-        figures |= _daily(path, timeframe, first_close_ms)
-        figures |= _activity(path, timeframe, gross, traded, costs)
+        returns = returns_of(curve)
+        figures |= _growth(curve, timeframe, returns)
+        figures |= _moments(returns, timeframe)
+        figures |= _daily(curve, timeframe, first_close_ms, returns)
+        figures |= _activity(curve, timeframe, gross, traded, costs)
     closed = [trip for trip in trips if trip.exit_ms is not None]
     figures |= _of_trips(closed, timeframe)
     by_symbol: tuple[SymbolIC, ...] = ()
@@ -111,11 +114,12 @@ def measure(
         found = information_coefficient(scores, opens, symbols)
         figures |= {"ic": found.ic, "ic_t": found.ic_t, "rank_ic": found.rank_ic, "rank_ic_t": found.rank_ic_t}
         by_symbol = found.by_symbol
-    low, deep_from, deep_to, under = drawdown(path)
+    fall = fall_of(curve)
+    low = None if fall is None else fall.depth
     times = {
-        "drawdown_from_ms": None if deep_from is None else first_close_ms + (deep_from - 1) * timeframe,
-        "drawdown_to_ms": None if deep_to is None else first_close_ms + (deep_to - 1) * timeframe,
-        "underwater_ms": under * timeframe if equity.shape[0] else None,
+        "drawdown_from_ms": None if fall is None or fall.begin is None else first_close_ms + fall.begin * timeframe,
+        "drawdown_to_ms": None if fall is None or fall.end is None else first_close_ms + fall.end * timeframe,
+        "underwater_ms": (0 if fall is None else fall.longest) * timeframe if equity.shape[0] else None,
     }
     calmar = _ratio(figures.get("annualised_return"), -low) if low is not None and low < 0 else None
     return Metrics(
@@ -130,93 +134,75 @@ def measure(
     )
 
 
-def bar_returns(equity: Array, start: float) -> Array:
-    """equity[t] / equity[t - 1] - 1, the first against `start`.   float64[T]"""
-    path = np.concatenate([[start], equity])
-    returns: Array = path[1:] / path[:-1] - 1.0
-    return returns
-
-
 def drawdown(path: Array) -> tuple[float | None, int | None, int | None, int]:
     """The deepest fall from a peak as a fraction <= 0, where it begins and ends, and the longest time below a peak.
 
     path  float64[T + 1], the starting equity first. Begin (the last time at the peak) and end (the lowest close) are indices
     into it, None when it never fell; the time is in bars, from the peak until it is reached again or the end.
     """
-    if path.shape[0] < 2 or path[0] <= 0:
+    fall = fall_of(Curve(float(path[0]), path[1:])) if path.shape[0] else None
+    if fall is None:
         return None, None, None, 0
-    peaks = np.maximum.accumulate(path)
-    falls = path / peaks - 1.0
-    end = int(falls.argmin())
-    at_peak = np.flatnonzero(path == peaks)
-    waits = np.diff(at_peak)
-    longest = max(int(waits[waits > 1].max(initial=0)), path.shape[0] - 1 - int(at_peak[-1]))
-    if falls[end] >= 0:
-        return 0.0, None, None, 0
-    return float(falls[end]), int(at_peak[np.searchsorted(at_peak, end) - 1]), end, longest
+    begin, end = (None if row is None else row + 1 for row in (fall.begin, fall.end))
+    return fall.depth, begin, end, fall.longest
 
 
 def day_returns(path: Array, timeframe: int, first_close_ms: int) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
-    """UTC days touched (their start, milliseconds), the return within each, and how many bars closed in it.
-
-    A bar that closes at midnight belongs to the day before.   int64[D], float64[D], int64[D]
-    """
-    closes = first_close_ms + timeframe * np.arange(path.shape[0] - 1, dtype=np.int64)
-    days = (closes - 1) // DAY
-    last = np.flatnonzero(np.concatenate([days[1:] != days[:-1], [True]]))
-    ends = path[last + 1]
-    begins = np.concatenate([path[:1], ends[:-1]])
-    return days[last] * DAY, ends / begins - 1.0, np.diff(np.concatenate([[-1], last]))
+    """As `bot.curve.days_of` has them; path float64[T + 1] begins with the starting equity."""
+    return days_of(Curve(float(path[0]), path[1:]), timeframe, first_close_ms)
 
 
 def _check(equity: Array, timeframe: int, start: float, gross: Array | None, traded: Array | None) -> None:
     if timeframe <= 0:
         raise ValueError(f"timeframe is {timeframe} ms; a bar has a length")
-    bad = np.flatnonzero(~np.isfinite(equity))
-    if bad.size or not math.isfinite(start):
-        place = f"bar {int(bad[0])}" if bad.size else "the start"
+    bad = _first_unknown(equity)
+    if bad is not None or not math.isfinite(start):
+        place = "the start" if bad is None else f"bar {bad}"
         raise ValueError(f"equity is not known at {place}; mark every position at every close")
     for name, values in (("gross", gross), ("traded", traded)):
-        if values is not None and (values.shape != equity.shape or not np.isfinite(values).all()):
+        if values is not None and (values.shape != equity.shape or _first_unknown(values) is not None):
             raise ValueError(f"{name} must be finite and as long as equity ({equity.shape[0]} bars), it is {values.shape}")
 
 
-def _growth(path: Array, timeframe: int) -> dict[str, float | None]:
+def _first_unknown(values: Array) -> int | None:
+    for begin, end in pieces(values.shape[0]):
+        known = np.isfinite(values[begin:end])
+        if not known.all():
+            return begin + int(known.argmin())
+    give_back(values)
+    return None
+
+
+def _growth(curve: Curve, timeframe: int, returns: Returns | None) -> dict[str, float | None]:
     """Total and compound return, and what is counted in bars."""
-    count = path.shape[0] - 1
-    if path[0] <= 0:
+    count = curve.equity.shape[0]
+    if curve.start <= 0:
         return {}
-    total = float(path[-1] / path[0]) - 1.0
+    total = curve.end / curve.start - 1.0
     compound = None
     if total > -1.0 and count >= LEAST_PERIODS and count * timeframe >= LEAST_SPAN:
         growth = math.log1p(total) * YEAR / (count * timeframe)
         compound = math.expm1(growth) if growth < 700.0 else None
     figures: dict[str, float | None] = {"total_return": total, "annualised_return": compound}
-    if (path[:-1] > 0).all():
-        returns = path[1:] / path[:-1] - 1.0
-        won, lost = returns[returns > 0], returns[returns < 0]
-        figures["win_rate"] = won.shape[0] / count
-        figures["win_rate_active"] = _ratio(float(won.shape[0]), float(won.shape[0] + lost.shape[0]))
-        figures["profit_factor"] = _profit_factor(float(won.sum()), -float(lost.sum()))
+    if returns is not None:
+        figures["win_rate"] = returns.won / count
+        figures["win_rate_active"] = _ratio(float(returns.won), float(returns.won + returns.lost))
+        figures["profit_factor"] = _profit_factor(returns.gain, -returns.loss)
     return figures
 
 
-def _moments(path: Array, timeframe: int) -> dict[str, float | None]:
+def _moments(returns: Returns | None, timeframe: int) -> dict[str, float | None]:
     """Volatility, Sharpe with its error, Sortino, skew and excess kurtosis of the bar returns."""
-    count = path.shape[0] - 1
-    if count < LEAST_PERIODS or not (path[:-1] > 0).all():
+    if returns is None or returns.bars < LEAST_PERIODS:
         return {}
-    returns = path[1:] / path[:-1] - 1.0
-    mean, deviation, year = float(returns.mean()), float(returns.std(ddof=1)), YEAR / timeframe
+    count, mean, year = returns.bars, returns.mean, YEAR / timeframe
+    deviation = math.sqrt(returns.spread * count / (count - 1))
     if deviation < FLAT:
         return {"volatility": 0.0}
-    centred = returns - mean
-    spread = float(np.mean(centred**2))
-    skew = float(np.mean(centred**3)) / spread**1.5
-    kurtosis = float(np.mean(centred**4)) / spread**2
+    skew, kurtosis = returns.cubed / returns.spread**1.5, returns.fourth / returns.spread**2
     sharpe = mean / deviation
     error = math.sqrt(max(0.0, 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2) / (count - 1))
-    below = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    below = math.sqrt(returns.below)
     return {
         "volatility": deviation * math.sqrt(year),
         "sharpe": sharpe * math.sqrt(year),
@@ -228,34 +214,45 @@ def _moments(path: Array, timeframe: int) -> dict[str, float | None]:
     }
 
 
-def _daily(path: Array, timeframe: int, first_close_ms: int) -> dict[str, float | None]:
+def _daily(curve: Curve, timeframe: int, first_close_ms: int, returns: Returns | None) -> dict[str, float | None]:
     """Best and worst UTC day, and the Sharpe ratio of the whole days."""
-    if timeframe > DAY or (path[:-1] <= 0).any() or (path.shape[0] - 1) * timeframe < DAY:
+    if timeframe > DAY or returns is None or returns.bars * timeframe < DAY:
         return {}
-    _, returns, bars = day_returns(path, timeframe, first_close_ms)
-    whole = returns[bars * timeframe == DAY]
+    _, earned, bars = days_of(curve, timeframe, first_close_ms)
+    whole = earned[bars * timeframe == DAY]
     deviation = float(whole.std(ddof=1)) if whole.shape[0] >= LEAST_PERIODS else 0.0
     return {
-        "best_day": float(returns.max()),
-        "worst_day": float(returns.min()),
+        "best_day": float(earned.max()),
+        "worst_day": float(earned.min()),
         "sharpe_daily": float(whole.mean()) / deviation * math.sqrt(365.0) if deviation >= FLAT else None,
     }
 
 
-def _activity(path: Array, timeframe: int, gross: Array | None, traded: Array | None, costs: float | None) -> dict[str, float | None]:
+def _activity(curve: Curve, timeframe: int, gross: Array | None, traded: Array | None, costs: float | None) -> dict[str, float | None]:
     """Exposure, turnover and what trading cost."""
     figures: dict[str, float | None] = {"costs": costs}
-    solvent = bool((path > 0).all())
-    days = (path.shape[0] - 1) * timeframe / DAY
+    solvent = curve.start > 0
+    held = exposed = turned = moved = 0.0
+    for first, before, after in curve.steps():
+        solvent = solvent and bool((after > 0).all())
+        rows = slice(first, first + after.shape[0])
+        if gross is not None:
+            held += float(np.count_nonzero(gross[rows] > 0))
+            exposed += float(np.sum(gross[rows] / after)) if solvent else 0.0
+            give_back(gross)
+        if traded is not None:
+            moved += float(traded[rows].sum())
+            turned += float(np.sum(traded[rows] / before)) if solvent else 0.0
+            give_back(traded)
+    count = curve.equity.shape[0]
     if gross is not None:
-        figures["time_in_market"] = float(np.mean(gross > 0))
-        figures["exposure"] = float(np.mean(gross / path[1:])) if solvent else None
+        figures["time_in_market"] = held / count
+        figures["exposure"] = exposed / count if solvent else None
     if traded is not None and solvent:
-        figures["turnover"] = float(np.sum(traded / path[:-1])) / 2.0 / days
+        figures["turnover"] = turned / 2.0 / (count * timeframe / DAY)
     if costs is not None:
-        before_costs = float(path[-1] - path[0]) + costs
-        figures["costs_share"] = _ratio(costs, before_costs)
-        figures["cost_rate"] = None if traded is None else _ratio(costs, float(traded.sum()))
+        figures["costs_share"] = _ratio(costs, curve.end - curve.start + costs)
+        figures["cost_rate"] = None if traded is None else _ratio(costs, moved)
     return figures
 
 

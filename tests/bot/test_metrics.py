@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.events import Purpose
 from bot.ic import executable_returns, information_coefficient, newey_west
-from bot.metrics import Metrics, bar_returns, day_returns
+from bot.metrics import Metrics, day_returns
 from bot.metrics import measure as measure_run
 from bot.trips import RoundTrip
 from feeds.bars import Array
@@ -154,7 +154,7 @@ def test_the_cost_of_the_first_entry_counts() -> None:
     assert found.total_return == pytest.approx(-55.0 / CASH)
     assert found.max_drawdown == pytest.approx(-55.0 / CASH)
     assert found.drawdown_from_ms == BEGIN and found.drawdown_to_ms == BEGIN + HOUR
-    assert bar_returns(equity, CASH)[0] == pytest.approx(-55.0 / CASH)
+    assert found.volatility == pytest.approx(np.std([-55.0 / CASH, *[0.0] * 29], ddof=1) * math.sqrt(365 * 24))
 
 
 def test_what_cannot_be_had_is_none_and_never_infinite() -> None:
