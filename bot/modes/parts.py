@@ -32,6 +32,7 @@ from strategies.engine import Plan, StrategyEngine
 from strategies.events import Decision
 
 FILES = ("candles", "funding", "metrics", "news")  # the arguments of a replay that are paths
+NAMED = ("symbols", "timeframe", "start", "stop", "seed")  # those that its name is made of
 
 
 class Universe(NamedTuple):
@@ -78,17 +79,23 @@ def replay_books(path: Path | None, row: Run) -> Iterator[tuple[Store, Journal]]
 
 def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed: int, arguments: Mapping[str, Any]) -> Run:
     """The run's row. A replay is named by what it is made of, so that the same one replaces itself; others by when they began."""
-    settings = config_json(config)
-    said = msgspec.json.encode(arguments, order="sorted", enc_hook=str).decode()
+    settings, started, said = config_json(config), now(), again(arguments)
     versions = {name: version(name) for name in ("sluice", "numpy", "numba", "msgspec")} | {"python": platform.python_version()}
     config_hash = hashlib.sha256(settings.encode()).hexdigest()
-    started = now()
-    name = f"{config_hash}{data_hash}{said}" if mode == "replay" else f"{config_hash}{mode}{started}"
     return Run(
-        id=f"{mode[0].upper()}-{hashlib.sha256(name.encode()).hexdigest()[:12]}", mode=mode, started_ms=started, config=settings,
-        config_hash=config_hash, seed=seed, symbols=universe.symbols, timeframe=universe.timeframe, data_hash=data_hash, versions=versions,
-        arguments=again(arguments),
+        id=run_name(mode, config_hash, data_hash, started, said), mode=mode, started_ms=started, config=settings, config_hash=config_hash,
+        seed=seed, symbols=universe.symbols, timeframe=universe.timeframe, data_hash=data_hash, versions=versions, arguments=said,
     )  # fmt: skip
+
+
+def run_name(mode: str, config_hash: str, data_hash: str, started: Millis, arguments: str) -> str:
+    """The id of a run. That of a replay comes from settings, data and span alone: where its files lie is no part of it."""
+    name = f"{config_hash}{mode}{started}"
+    if mode == "replay":
+        given = msgspec.json.decode(arguments)
+        beside = {kind: [given["hashes"][path] for path in given.get(kind, ())] for kind in FILES[1:]}
+        name = f"{config_hash}{data_hash}" + msgspec.json.encode([given.get(of) for of in NAMED] + [beside], order="sorted").decode()
+    return f"{mode[0].upper()}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def again(arguments: Mapping[str, Any]) -> str:

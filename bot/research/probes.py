@@ -237,7 +237,7 @@ def settling(evaluate: Evaluate[D], data: D, whole: Array, starts: Sequence[int]
     settled = np.zeros(whole.shape[1], np.int64)
     for start in starts:
         late = evaluate(data.tail(start))
-        wrong: Mask = np.asarray(difference(whole[start:], late) > tolerance).any(axis=2)
+        wrong = np.any(difference(whole[start:], late) > tolerance, axis=2)
         last = np.where(wrong.any(axis=0), len(late) - wrong[::-1, :].argmax(axis=0), 0)
         settled = np.where((settled < 0) | (last == len(late)), -1, np.maximum(settled, last))
     return settled

@@ -99,7 +99,7 @@ def drawn(seed: int) -> Strategy:
     entry = rng.choice((0.02, 0.05, 0.1, 0.2))
     changes: dict[str, Any] = {
         "strategy.factors": factors(rng, timeframe),
-        "strategy.normalise": rng.choice(("absmax", "zscore", "rank")), "strategy.normalise_window": window,
+        "strategy.dialect": "sluice", "strategy.normalise": rng.choice(("absmax", "zscore", "rank")), "strategy.normalise_window": window,
         "strategy.entry_threshold": entry, "strategy.exit_threshold": rng.choice((0.0, entry / 2)),
         "strategy.min_confidence": rng.choice((0.0, 0.1, 0.3)),
         "strategy.signals": {name: rng.choice((0, 0, 0.1, 0.3)) for name in (
@@ -140,7 +140,8 @@ def limits(rng: random.Random) -> dict[str, Any]:
         "risk.max_drawdown": 0.01, "risk.orders_per_day": 6, "risk.round_trips_per_hour": 1, "risk.orders_per_minute": 1,
         "risk.drawdown_flattens": False,
     }  # fmt: skip
-    return wide | {name: tight[name] for name in rng.sample(sorted(tight), rng.choice((0, 0, 1, 2)))}
+    chosen = wide | {name: tight[name] for name in rng.sample(sorted(tight), rng.choice((0, 0, 1, 2)))}
+    return chosen | {"risk.max_position_share": min(chosen["risk.max_position_share"], chosen["risk.max_gross"])}
 
 
 def costs(rng: random.Random) -> dict[str, Any]:
