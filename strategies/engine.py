@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from feeds.bars import CLOSE, COLUMNS, Array, Bars, Block
 from feeds.events import Candle, Event, Tick
 from feeds.times import Millis
-from strategies.decision import REASON_OF, SIDE_OF, Codes, Thresholds, decide, digest, record_bytes, record_type
+from strategies.decision import REASON_OF, SIDE_OF, Codes, Thresholds, digest, record_bytes, record_type
 from strategies.events import BarClosed, Contribution, Decision, Reason, Side
 from strategies.factors import Machine, Node, compile_factors, parse
 from strategies.factors.swap import carry_over
 from strategies.fusion import Fusion, Weighted
+from strategies.hook import HookPlan
 from strategies.signals import Signal, graphs
 from strategies.snapshot import Ageing, Assembler
+from strategies.stage import FusedStage, HookStage, Stage
 
-VOLATILITY = "volatility"
+TARGET, VOLATILITY = "target", "volatility"
 
 
 class Plan(NamedTuple):
@@ -33,6 +35,10 @@ class Plan(NamedTuple):
     volatility_bars  bars of the volatility that sizes positions, annualised on a 365-day year
     grace_ms         how long a late symbol is waited for
     stale_ms         a bar that comes later than this after its close is not acted on
+    fusion           of the signals; Weighted by their weights when not given
+    target           signed fraction of equity to hold, which counts at every `rebalance`th bar close since 1970
+    hook             a strategy that decides by itself: the signals are the factors that it sees
+    warm_up          bars that the strategy needs before its first decision, beside those of its graphs
     """
 
     signals: tuple[Signal, ...]
@@ -41,6 +47,11 @@ class Plan(NamedTuple):
     volatility_bars: int = 1440
     grace_ms: Millis = 2_000
     stale_ms: Millis = 30_000
+    fusion: Fusion | None = None
+    target: Node | None = None
+    rebalance: int = 1
+    hook: HookPlan | None = None
+    warm_up: int = 0
 
 
 class View(NamedTuple):
@@ -108,15 +119,27 @@ class StrategyEngine:
 
     def _follow(self, plan: Plan, fusion: Fusion | None) -> None:
         outputs: dict[str, Node] = graphs(plan.signals)
+        if plan.target is not None:
+            outputs[TARGET] = plan.target
         outputs[VOLATILITY] = parse(f"realized_vol_{plan.volatility_bars}", timeframe=self._timeframe, fields=COLUMNS)
         self._plan = plan
-        self._names = tuple(signal.name for signal in plan.signals)
-        self._weights = tuple(signal.weight for signal in plan.signals)
-        self._fusion = fusion or Weighted(self._weights)
+        self._stage = self._staged(plan, fusion)
         self.program = compile_factors(outputs, timeframe=self._timeframe, fields=(*COLUMNS, *_slow_fields(outputs)))
         self._machine = Machine(self.program, len(self._symbols))
         self._assembler = Assembler(self._symbols, self.program.fields, plan.ageing)
-        self._record = record_type(len(plan.signals))
+        self._record = record_type(len(self._stage.names))
+
+    def _staged(self, plan: Plan, fusion: Fusion | None) -> Stage:
+        names = tuple(signal.name for signal in plan.signals)
+        if plan.hook is not None:
+            return HookStage(plan.hook.begin(self._symbols, names, self._timeframe), names)
+        fusion = fusion or plan.fusion or Weighted([signal.weight for signal in plan.signals])
+        return FusedStage(plan.signals, fusion, plan.thresholds, targets=plan.target is not None, rebalance=plan.rebalance)
+
+    @property
+    def warm_up(self) -> int:
+        """Bars before the first decision that make every value what it had always been."""
+        return max(self.program.warm_up, self._plan.warm_up)
 
     def swap(self, plan: Plan, history: Iterable[Block], fusion: Fusion | None = None) -> None:
         """Decide by another plan from the next bar close on.
@@ -130,8 +153,8 @@ class StrategyEngine:
             raise RuntimeError("a plan is swapped at a bar boundary, not within a block that was looked at ahead")
         fresh = StrategyEngine(plan, self._symbols, self._timeframe, fusion)
         for block in history:
-            columns = fresh._assembler.columns(block.bars, block.others)
-            fresh._machine.run(columns.values, block.bars.first)
+            fresh.begin(self._since)
+            fresh.look(block)
         if fresh._machine.bar != self._next and not (fresh._machine.bar is None and self._next is not None):
             raise ValueError(f"the history ends before bar {fresh._machine.bar}, and bar {self._next} comes next")
         if self._next is not None:
@@ -139,8 +162,7 @@ class StrategyEngine:
             carry_over(self._machine, fresh._machine)
             fresh._assembler.carry_over(self._assembler)
         self.program, self._machine, self._assembler = fresh.program, fresh._machine, fresh._assembler
-        self._plan, self._names, self._weights = plan, fresh._names, fresh._weights
-        self._fusion, self._record = fresh._fusion, fresh._record
+        self._plan, self._stage, self._record = plan, fresh._stage, fresh._record
 
     def begin(self, since: Millis) -> None:
         """Bars that closed at or before `since` only warm up; from the next one on there are decisions."""
@@ -152,16 +174,13 @@ class StrategyEngine:
         columns = self._assembler.columns(bars, block.others)
         outputs = self._machine.run(columns.values, bars.first)
         self._next = bars.first + bars.rows
-        values, confidences, volatility = outputs[:, 0:-1:2, :], outputs[:, 1:-1:2, :], outputs[:, -1, :]
-        fused = self._fusion.fuse(values, confidences)
         present = ~np.isnan(bars.values[:, CLOSE, :])
-        side, reason = decide(fused.score, fused.confidence, present, self._plan.thresholds)
+        judged = self._stage.judge(bars, outputs, present, self._since)
         closes = (np.arange(bars.first, bars.first + bars.rows, dtype=np.int64) + 1) * bars.timeframe
         newest = np.maximum(columns.newest, np.where(present, closes[:, None], 0))
-        target = np.broadcast_to(np.nan, side.shape)
         view = View(
-            bars, self._names, self._weights, side, reason, fused.score, fused.confidence, volatility, target, present, newest,
-            values, confidences, fused.contributions, np.empty(0, self._record),
+            bars, self._stage.names, self._stage.weights, judged.side, judged.reason, judged.score, judged.confidence, outputs[:, -1, :],
+            judged.target, present, newest, judged.values, judged.confidences, judged.parts, np.empty(0, self._record),
         )  # fmt: skip
         return view._replace(records=self._records(view, closes))
 

@@ -1,4 +1,6 @@
-"""Why a factor is refused, with the place.
+"""Why a factor or a strategy is refused, with the place.
+
+StrategyError           a strategy file is wrong, or its hook failed
 
 FactorError             the text of a factor is wrong; `code` says how
     LookAhead           look_ahead    it would see bars that have not closed
@@ -43,6 +45,17 @@ class FactorError(Exception):
         place = f"line {self.line}, column {self.column}: " if self.line else ""
         hint = f"; {self.suggestion}" if self.suggestion else ""
         return f"{place}{self.message}{hint} [{self.code}]"
+
+
+class StrategyError(Exception):
+    """A strategy file is wrong, or its hook failed.
+
+    problems  one line for each thing that is wrong, each with its file, line and column
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class LookAhead(FactorError):

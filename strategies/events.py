@@ -26,6 +26,8 @@ class Reason(StrEnum):
     WARMING_UP = "warming_up"  # no signal is known yet
     MISSING_BAR = "missing_bar"  # this symbol's candle is not there
     STALE = "stale"  # the bar came too late to act on
+    CHOSEN = "chosen"  # the strategy's target, or its hook, says so
+    LEFT_ALONE = "left_alone"  # the strategy asks for nothing: a position stays as it is
 
 
 class Contribution(msgspec.Struct, frozen=True):

@@ -101,7 +101,7 @@ async def demo(
         begin_at = first + min(DEMO_WARM_UP, (end - first) // 2)
         with Books(config, store, universe, plan, "demo", market.metrics, started_at=begin_at, fresh=True) as books:
             books.session.bus.watch(show)
-            events = history.events(begin_at - (books.session.engine.program.warm_up + 1) * history.timeframe, None, market.others)
+            events = history.events(begin_at - (books.session.engine.warm_up + 1) * history.timeframe, None, market.others)
             market_feed = _Playback(events, speed, begin_at)
             return await books.trade((market_feed, Commands(store, clock=lambda: market_feed.reached)), minutes)
 
@@ -265,7 +265,7 @@ def _feeds(config: Config, universe: Universe, client: BybitClient, books: Books
 
 def _history_bars(config: Config, universe: Universe, books: Books, at: Millis) -> int:
     """Bars to fetch before the first live one: to warm up, or what was missed since the run stopped."""
-    warm_up = max(config.feeds.warm_up, books.session.engine.program.warm_up + 1)
+    warm_up = max(config.feeds.warm_up, books.session.engine.warm_up + 1)
     if books.seen_ms < 0:
         return warm_up
     return max(1, min(10 * warm_up, (at - books.seen_ms) // universe.timeframe + 1))

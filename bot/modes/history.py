@@ -75,7 +75,7 @@ def replay(
     with replay_books(store, row) as (books, journal):
         session = build(config, universe, plan, row.id, journal.write)
         session.begin(since)
-        first = since - (session.engine.program.warm_up + 1) * history.timeframe
+        first = since - (session.engine.warm_up + 1) * history.timeframe
         for feed in market.others:
             if isinstance(feed, NewsFile):
                 feed.since = first - int(config.strategy.windows.story)
