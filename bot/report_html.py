@@ -8,23 +8,30 @@ import hashlib
 from collections.abc import Callable
 from html import escape
 
-from bot import report as rows
+from bot import report_tables as rows
 from bot.render import money, plain
-from bot.report import RunReport, Table, shown
+from bot.report import RunReport
+from bot.report_figures import FIGURES, ratio, share, shown
 from bot.report_page import SCRIPT, STYLE
 from bot.report_plots import Line, histogram, percent_mark, shares, time_plot
+from bot.report_price import price_plot, shapes
+from bot.report_tables import Table
+from feeds.times import span_text
 
 CARDS = (
     "total_return", "annualised_return", "sharpe", "sortino", "volatility", "max_drawdown", "calmar", "profit_factor", "win_rate_trades",
     "trades", "ic", "turnover",
 )  # fmt: skip
-TRADES = 400  # round trips on the page
-LATE = ("Metrics", "IC by symbol", "Factors", "Assumptions")
+TRADES = 200  # round trips on the page, refusals too; --json has all of them
+FIRST = ("Metrics", "Assumptions")  # the result, and beside it what it rests on
+WIDE = ("Trades", "Worst and best trades", "Returns by month", "Signals that were not taken")
+LATE = ("Trades", "Signals that were not taken", "IC by symbol", "Factors")
 
 
 def html(report: RunReport) -> str:
     """The whole page."""
-    body = "".join((_head(report), _warnings(report), _cards(report), _plots(report), *_sections(report), _provenance(report)))
+    parts = (_head(report), _warnings(report), _cards(report), _plots(report), *_sections(report), _provenance(report), _settings(report))
+    body = (shapes() if report.charts else "") + "".join(parts)
     # Labels stand where their inline style puts them: styles cannot go by hash.
     rules = ("default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", f"script-src '{_hash(SCRIPT)}'", "base-uri 'none'")
     policy = "; ".join((*rules, "form-action 'none'"))
@@ -60,7 +67,7 @@ def _warnings(report: RunReport) -> str:
 
 
 def _cards(report: RunReport) -> str:
-    labels = {figure.field: (figure.label, figure.meaning) for figure in rows.FIGURES}
+    labels = {figure.field: (figure.label, figure.meaning) for figure in FIGURES}
     beside = {"sharpe": ("sharpe_error", "\u00b1 "), "ic": ("ic_t", "t "), "max_drawdown": ("underwater_ms", "longest below a peak ")}
     cards = []
     for field in CARDS:
@@ -77,13 +84,43 @@ def _plots(report: RunReport) -> str:
     curve = report.curve
     at, cash = curve.at_ms, _equity_text(report)
     exposure = [Line("gross", curve.gross, "one"), Line("net", curve.net, "two")]
+    closed = [float(trip.pnl) for trip in report.trades if trip.exit_ms is not None]
     plots = (
-        time_plot("Equity", at, [Line("equity", curve.equity, "one")], cash, cash),
-        time_plot("Drawdown", at, [Line("drawdown", curve.drawdown, "loss", True)], rows.share, percent_mark, zero=True),
-        time_plot("Exposure, of equity", at, exposure, rows.share, percent_mark, zero=True),
-        histogram("Days by return", [value for _, value in report.days], rows.share),
+        _full(time_plot("Equity", at, [Line("equity", curve.equity, "one")], cash, cash)),
+        time_plot("Drawdown", at, [Line("drawdown", curve.drawdown, "loss", True)], share, percent_mark, zero=True),
+        time_plot("Exposure, of equity", at, exposure, share, percent_mark, zero=True),
+        *(_full(price_plot(chart, len(report.charts))) for chart in report.charts),
+        *_rolling(report),
+        histogram("Days by return", [value for _, value in report.days], share),
+        histogram("Trades by net profit", closed, _cash),
     )
     return f'<section class="plots">{"".join(plots)}</section>' if any(plots) else ""
+
+
+def _full(plot: str) -> str:
+    return f'<div class="full">{plot}</div>' if plot else ""
+
+
+def _rolling(report: RunReport) -> list[str]:
+    found = report.rolling
+    if found is None:
+        return []
+    known = [n for n, value in enumerate(found.sharpe) if value is not None]
+    at, sharpe = [found.at_ms[n] for n in known], [found.sharpe[n] or 0.0 for n in known]
+    within = f"of the last {span_text(found.window)}, {span_text(found.step)} returns"
+    moved = [value or 0.0 for value in found.volatility]
+    return [
+        time_plot(f"Sharpe ratio {within}", at, [Line("Sharpe", sharpe, "one")], ratio, _short, zero=True),
+        time_plot(f"Volatility {within}", found.at_ms, [Line("volatility", moved, "two")], share, percent_mark, zero=True),
+    ]
+
+
+def _cash(value: float) -> str:
+    return f"{value:+,.2f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:g}"
 
 
 def _equity_text(report: RunReport) -> Callable[[float], str]:
@@ -95,20 +132,22 @@ def _equity_text(report: RunReport) -> Callable[[float], str]:
 
 
 def _sections(report: RunReport) -> list[str]:
-    found = []
-    for one in sorted(rows.tables(report, TRADES), key=lambda one: one.title in LATE):
-        before = _cost_strip(report) if one.title == "Costs" else ""
-        found.append(_table(one, before, wide=one.title in ("Trades", "Returns by month", "Metrics")))
-    return found
+    """The tables: the result and its assumptions, then what it was made of, then single trades."""
+    found = {one.title: one for one in rows.tables(report, TRADES)}
+    middle = [name for name in found if name not in (*FIRST, *LATE)]
+    sections = []
+    for name in (*FIRST, *middle, *LATE):
+        if name in found:
+            before = _cost_strip(report) if name == "Costs" else ""
+            sections.append(_table(found[name], before, wide=name in WIDE))
+    return sections
 
 
 def _cost_strip(report: RunReport) -> str:
     paid = report.costs
-    parts = [
-        (name, float(amount), money(amount))
-        for name, amount in (("Fees", paid.fees), ("Funding", paid.funding), ("Slippage", paid.slippage))
-    ]
-    return shares("Costs", parts, ("one", "two", "three"))
+    slippage = rows.slippage_parts(paid) or [("Slippage", float(paid.slippage))]
+    parts = [(name, amount, money(amount)) for name, amount in (("Fees", float(paid.fees)), ("Funding", float(paid.funding)), *slippage)]
+    return shares("Costs", parts, ("one", "two", "three", "four", "five", "six"))
 
 
 def _table(one: Table, before: str, *, wide: bool) -> str:
@@ -134,3 +173,12 @@ def _right(column: int, right: set[int], cell: str = "") -> str:
 def _provenance(report: RunReport) -> str:
     lines = "".join(f"<dt>{_safe(name)}</dt><dd><code>{_safe(value)}</code></dd>" for name, value in rows.provenance(report))
     return f'<section class="wide"><h2>To have it again</h2><dl>{lines}</dl></section>'
+
+
+def _settings(report: RunReport) -> str:
+    if not report.settings:
+        return ""
+    lines = "".join(f"<tr><td>{_safe(name)}</td><td><code>{_safe(value)}</code></td></tr>" for name, value in report.settings)
+    head = '<thead><tr><th scope="col">SETTING</th><th scope="col">VALUE</th></tr></thead>'
+    table = f'<div class="scroll" tabindex="0" role="region" aria-label="Settings"><table>{head}<tbody>{lines}</tbody></table></div>'
+    return f'<section class="wide"><details><summary>All {len(report.settings)} settings of the run</summary>{table}</details></section>'

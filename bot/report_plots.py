@@ -42,43 +42,51 @@ def time_plot(name: str, at_ms: Sequence[int], lines: Sequence[Line], write: Wri
     ticks = axis(min(low, 0.0) if zero else low, max(high, 0.0) if zero else high, 5)
     low, high = min(ticks[0], low), max(ticks[-1], high)
     x = (at - at[0]) / max(1, int(at[-1] - at[0])) * WIDE
-    shapes = [_grid(ticks, low, high)]
+    shapes = [grid(ticks, low, high)]
     for line, values in zip(lines, series, strict=True):
-        y = _height(values, low, high)
+        y = height_of(values, low, high)
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
         if line.fill:
-            base = float(_height(np.array([min(max(0.0, low), high)]), low, high)[0])
+            base = float(height_of(np.array([min(max(0.0, low), high)]), low, high)[0])
             shapes.append(f'<polygon class="{line.style} area" points="0,{base:.1f} {points} {WIDE},{base:.1f}"/>')
         shapes.append(f'<polyline class="{line.style}" points="{points}"/>')
-    dates = "".join(_date(int(at[0] + (at[-1] - at[0]) * k / 4), k) for k in range(5))
     legend = "".join(f'<span class="{line.style}">{escape(line.label)}</span>' for line in lines) if len(lines) > 1 else ""
     said = [[clock(int(t)), *(write(float(s[i])) for s in series)] for i, t in enumerate(at)]
     data = json.dumps(
         {"x": [round(v / WIDE, 4) for v in x.tolist()], "t": said, "n": [line.label for line in lines]}, separators=(",", ":")
     )
-    return _figure(name, legend, "".join(shapes), ticks, (low, high), mark, f'<div class="dates">{dates}</div>', data)
+    return figure(name, legend, "".join(shapes), Scale(ticks, low, high, mark), dates(int(at[0]), int(at[-1])), data)
 
 
 def histogram(name: str, values: Sequence[float], write: Write) -> str:
-    """How often values fall into each of some equal bins around zero; empty below five values."""
+    """How often values fall into each of some equal bins around zero; empty below five values.
+
+    Where a few lie far out, the outermost bins hold all that lies beyond them, and say so.
+    """
     if len(values) < 5:
         return ""
-    reach = max(abs(min(values)), abs(max(values)), 1e-9)
+    size = np.abs(np.asarray(values, float))
+    reach = max(float(size.max()), 1e-9)
+    usual = 1.25 * float(np.quantile(size, 0.98))
+    beyond = 0 < usual < 0.6 * reach
+    reach = usual if beyond else reach
     count = min(31, max(7, 2 * int(len(values) ** 0.5) // 2 * 2 + 1))
     edges = np.linspace(-reach, reach, count + 1)
-    found, _ = np.histogram(np.asarray(values, float), edges)
+    found, _ = np.histogram(np.clip(np.asarray(values, float), -reach, reach), edges)
     ticks = axis(0.0, float(found.max()), 3)
     high = max(ticks[-1], float(found.max()))
-    shapes = [_grid(ticks, 0.0, high)]
+    shapes = [grid(ticks, 0.0, high)]
     for i, n in enumerate(found.tolist()):
-        top = float(_height(np.array([float(n)]), 0.0, high)[0])
+        top = float(height_of(np.array([float(n)]), 0.0, high)[0])
         style = "loss" if edges[i + 1] <= 0 else "gain" if edges[i] >= 0 else "even"
         left, width = i * WIDE / count + 2, WIDE / count - 4
-        label = f"{write(float(edges[i]))} .. {write(float(edges[i + 1]))}: {n}"
+        ends = ["" if beyond and i == 0 else write(float(edges[i])), "" if beyond and i == count - 1 else write(float(edges[i + 1]))]
         box = f'x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{HIGH - top:.1f}"'
-        shapes.append(f'<rect class="bar {style}" {box}><title>{escape(label)}</title></rect>')
+        shapes.append(f'<rect class="bar {style}" {box}><title>{escape(f"{ends[0]} .. {ends[1]}: {n}")}</title></rect>')
     marks = "".join(f'<span class="k{k}" style="left:{25 * k}%">{escape(write(-reach + reach * k / 2))}</span>' for k in range(5))
-    return _figure(name, "", "".join(shapes), ticks, (0.0, high), lambda v: f"{v:,.0f}", f'<div class="dates">{marks}</div>', "")
+    scale = Scale(ticks, 0.0, high, lambda v: f"{v:,.0f}")
+    legend = '<span class="key">the outermost bars hold all beyond</span>' if beyond else ""
+    return figure(name, legend, "".join(shapes), scale, f'<div class="dates">{marks}</div>')
 
 
 def shares(name: str, parts: Sequence[tuple[str, float, str]], styles: Sequence[str]) -> str:
@@ -134,39 +142,54 @@ def axis(low: float, high: float, about: int = 4) -> list[float]:
     return [k * step for k in range(first, last + 1)]
 
 
-def _height(values: Array, low: float, high: float) -> Array:
-    scaled: Array = HIGH - (values - low) / (high - low) * HIGH
+def height_of(values: Array, low: float, high: float, tall: int = HIGH) -> Array:
+    """From values to distances from the top of a drawing."""
+    scaled: Array = tall - (values - low) / (high - low) * tall
     return scaled
 
 
-def _grid(ticks: Sequence[float], low: float, high: float) -> str:
+def grid(ticks: Sequence[float], low: float, high: float) -> str:
+    """A line at each tick; the one at zero stands out."""
     lines = []
     for tick in ticks:
-        y = float(_height(np.array([tick]), low, high)[0])
+        y = float(height_of(np.array([tick]), low, high)[0])
         lines.append(f'<line class="grid{" zero" if tick == 0 else ""}" x1="0" x2="{WIDE}" y1="{y:.1f}" y2="{y:.1f}"/>')
     return "".join(lines)
+
+
+def dates(first: int, last: int) -> str:
+    """Five days below a plot over time."""
+    labels = "".join(_date(int(first + (last - first) * k / 4), k) for k in range(5))
+    return f'<div class="dates">{labels}</div>'
 
 
 def _date(at: int, position: int) -> str:
     return f'<span class="k{position}" style="left:{25 * position}%">{escape(clock(at)[:10])}</span>'
 
 
-def _figure(
-    name: str,
-    legend: str,
-    shapes: str,
-    ticks: Sequence[float],
-    bounds: tuple[float, float],
-    write: Write,
-    below: str,
-    data: str,
-) -> str:
-    low, high = bounds
-    labels = "".join(f'<span style="bottom:{100 * (tick - low) / (high - low):.2f}%">{escape(write(tick))}</span>' for tick in ticks)
+class Scale(NamedTuple):
+    """The axis of a plot: where its labels stand, its ends, and how a label is written."""
+
+    ticks: Sequence[float]
+    low: float
+    high: float
+    write: Write
+
+
+def figure(name: str, legend: str, shapes: str, scale: Scale, below: str, data: str = "", above: str = "") -> str:
+    """A plot with its caption and its axis. `above` lies over the shapes, `below` stands under them; both are as wide as they are.
+
+    data  JSON for the page's script, of points that are told under the pointer
+    """
+    labels = "".join(
+        f'<span style="bottom:{100 * (tick - scale.low) / (scale.high - scale.low):.2f}%">{escape(scale.write(tick))}</span>'
+        for tick in scale.ticks
+    )
     svg = (
-        f'<svg viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(name)}">{shapes}'
+        f'<svg class="main" viewBox="0 0 {WIDE} {HIGH}" preserveAspectRatio="none" role="img" aria-label="{escape(name)}">{shapes}'
         f'<line class="cross" x1="0" x2="0" y1="0" y2="{HIGH}"/></svg>'
     )
     points = f' data-points="{escape(data)}"' if data else ""
     head = f'<figcaption>{escape(name)}<span class="legend">{legend}</span><output></output></figcaption>'
-    return f'<figure class="plot"{points}>{head}<div class="frame"><div class="ticks">{labels}</div>{svg}</div>{below}</figure>'
+    sheet = f'<div class="pan"><div class="sheet">{svg}{above}{below}</div></div>'
+    return f'<figure class="plot"{points}>{head}<div class="frame"><div class="ticks">{labels}</div>{sheet}</div></figure>'

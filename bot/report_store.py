@@ -3,8 +3,9 @@
 The rule: what a run wrote at its end (its summary) is believed; a run without one is measured again from its books.
 """
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,58 +15,120 @@ import numpy as np
 
 from bot.errors import NotFound
 from bot.events import Fill, FundingPaid
+from bot.execution.costs import Costs as Model
 from bot.metrics import Metrics, measure
-from bot.report import Costs, Curve, RunReport, SignalPart, SymbolPart
+from bot.report import Costs, Curve, Refused, RunReport, SignalPart, SymbolPart
+from bot.report_charts import charts
+from bot.report_rolling import rolling
+from bot.report_shares import shares_of
+from bot.shortfall import Shortfall, shortfall
+from bot.store.prices import market_volumes
 from bot.store.reader import Reader
-from bot.store.rows import EquityPoint, RunRow
+from bot.store.rows import EquityPoint, FillRow, FundingRow, RunRow
+from bot.store.store import MEMORY
+from bot.store.tallies import NotTaken, entries, not_taken, reasons
 from bot.trips import RoundTrip, round_trips
 from feeds.times import DAY, iso, span_text
 
+REFUSED = 200  # of the newest refusals
 ZERO = Decimal(0)
 SHORT = 30 * DAY  # below which a figure for a year is a guess
 
 
-def from_store(path: str | Path, run: str = "last", command: str = "") -> RunReport:
-    """The report of a run (its id, the beginning of it, or `last`). Raises NotFound, ConfigError.
-
-    command  how to have the run again, where the caller knows it better than the books
-    """
+def from_store(path: str | Path, run: str = "last") -> RunReport:
+    """The report of a run (its id, the beginning of it, or `last`). Raises NotFound, ConfigError."""
     with Reader.open(path) as reader:
-        return report_of(reader, run, command)
+        return report_of(reader, run)
 
 
-def report_of(reader: Reader, name: str = "last", command: str = "") -> RunReport:
+def report_of(reader: Reader, name: str = "last") -> RunReport:
     """The report of a run in a store that is open for reading."""
     run = reader.run(name)
     summary: dict[str, Any] = msgspec.json.decode(run.summary) if run.summary else {}  # whatever the mode wrote
     config: dict[str, Any] = msgspec.json.decode(run.config)  # whatever the settings were
     points = reader.equity(run.id)
     if not points and not summary:
-        if run.mode == "replay" and next(reader.decisions(run.id, limit=1), None) is not None:
-            raise NotFound(f"run {run.id} was cut off before its end, and only a whole replay is reported; give the same command again")
-        raise NotFound(f"run {run.id} has not closed a bar yet; look with sluice status")
-    fills = [row.fill for row in reader.fills(run.id)]
-    funding = [row.paid for row in reader.funding(run.id)]
-    trips = round_trips(_money(reader, run.id))
+        raise _nothing_yet(reader, run)
+    fill_rows, funding_rows = reader.fills(run.id), reader.funding(run.id)
+    fills, funding = [row.fill for row in fill_rows], [row.paid for row in funding_rows]
+    trips = round_trips(_in_order(fill_rows, funding_rows))
     start = Decimal(str(summary.get("equity_start") or _dig(config, "account", "cash") or (points[0].equity if points else 0)))
     end = Decimal(str(summary.get("equity_end") or (points[-1].equity if points else start)))
-    costs = Costs(
-        sum((f.fee for f in fills), ZERO), sum((p.payment for p in funding), ZERO), sum((f.slippage for f in fills), ZERO),
-        sum((f.price * f.quantity for f in fills), ZERO),
-    )  # fmt: skip
-    metrics = _metrics(summary, run, points, float(start), trips, costs)
+    costs = _costs(reader, run, summary, config, fills, funding)
     curve = curve_of(points, float(start), run.timeframe)
     first, last = (points[0].bar_ms - run.timeframe, points[-1].bar_ms) if points else (run.started_ms, run.started_ms)
+    begins, ends = int(summary.get("start", first)), int(summary.get("stop", last))
+    shares = shares_of(trips, entries(reader.conn, run.id), float(end - start))
+    refusals = not_taken(reader.conn, run.id)
+    why = reader.why_not(run.id)
     return RunReport(
-        run=run.id, mode=run.mode, state=run.state, symbols=run.symbols, timeframe=run.timeframe, synthetic=bool(summary.get("synthetic"))
-        or run.mode == "demo", start_ms=int(summary.get("start", first)), end_ms=int(summary.get("stop", last)), equity_start=start,
-        equity_end=end, metrics=metrics, curve=curve, months=months_of(curve), days=days_of(curve), trades=tuple(trips), costs=costs,
-        by_symbol=_by_symbol(fills, funding, trips), by_signal=_by_signal(reader, run.id, trips), reasons=_reasons(reader, run.id),
-        refusals=_ranked(Counter(row.refusal.code.value for row in reader.refusals(run.id))), factors=_factors(summary, config),
-        assumptions=assumptions(config), warnings=_warnings(reader, run, summary, points), seed=run.seed, digest=run.digest or "",
-        data_hash=run.data_hash, config_hash=run.config_hash, versions=tuple(sorted(run.versions.items())),
-        command=command or str(summary.get("command", "")),
+        run=run.id, mode=run.mode, state=run.state, symbols=run.symbols, timeframe=run.timeframe, start_ms=begins, end_ms=ends,
+        synthetic=bool(summary.get("synthetic")) or run.mode == "demo", equity_start=start, equity_end=end,
+        metrics=_metrics(summary, run, points, float(start), trips, costs), curve=curve, months=months_of(curve), days=days_of(curve),
+        rolling=rolling(curve, run.timeframe), trades=tuple(trips), costs=costs, by_symbol=_by_symbol(fills, funding, trips),
+        by_signal=shares.signals, remainder=shares.remainder, reasons=_ranked(reasons(reader.conn, run.id)),
+        skipped=tuple(why.counts.items()), traded=why.traded, refusals=_ranked(Counter(one.code for one in refusals)),
+        refused=tuple(_refused(one) for one in refusals[-REFUSED:]), charts=charts(reader, run, (begins, ends), fills, refusals, trips),
+        factors=_factors(summary, config), assumptions=assumptions(config), settings=settings_of(config),
+        warnings=_warnings(reader, run, summary, points), seed=run.seed, digest=run.digest or "", data_hash=run.data_hash,
+        config_hash=run.config_hash, versions=tuple(sorted(run.versions.items())), command=_command(reader, run, summary),
     )  # fmt: skip
+
+
+def _nothing_yet(reader: Reader, run: RunRow) -> NotFound:
+    if run.mode == "replay" and next(reader.decisions(run.id, limit=1), None) is not None:
+        return NotFound(f"run {run.id} was cut off before its end, and only a whole replay is reported; give the same command again")
+    return NotFound(f"run {run.id} has not closed a bar yet; look with sluice status")
+
+
+def _command(reader: Reader, run: RunRow, summary: dict[str, Any]) -> str:
+    """What has the run again: a replay from its files, any other from its recorded inputs."""
+    if run.mode == "replay":
+        return str(summary.get("command", ""))
+    return shlex.join(("sluice", "verify", run.id, "--store", str(Path(reader.path).resolve()))) if reader.path != MEMORY else ""
+
+
+def _refused(one: NotTaken) -> Refused:
+    return Refused(one.at, one.symbol, one.side or "-", one.purpose, None if one.price != one.price else one.price, one.code, one.detail)
+
+
+def _costs(
+    reader: Reader, run: RunRow, summary: dict[str, Any], config: dict[str, Any], fills: Sequence[Fill], funding: Sequence[FundingPaid]
+) -> Costs:
+    """Summed from the fills; the parts of the slippage as the run found them, or from the bars beside the books."""
+    found = summary.get("slippage_parts")
+    parts = msgspec.convert(found, Shortfall) if found is not None else _parts(reader, run, config, fills)
+    return Costs(
+        sum((f.fee for f in fills), ZERO), sum((p.payment for p in funding), ZERO), sum((f.slippage for f in fills), ZERO),
+        sum((f.price * f.quantity for f in fills), ZERO), sum((f.fee for f in fills if f.maker), ZERO), parts,
+    )  # fmt: skip
+
+
+def _parts(reader: Reader, run: RunRow, config: dict[str, Any], fills: Sequence[Fill]) -> Shortfall | None:
+    """None where fills were not simulated, or a bar that one of them met is not there."""
+    modelled = config.get("costs")
+    if run.mode not in ("paper", "demo") or not isinstance(modelled, dict) or not fills:
+        return None
+    known = market_volumes(reader.path, run.timeframe, ((fill.symbol, fill.at) for fill in fills))
+    if any((fill.symbol, fill.at) not in known for fill in fills):
+        return None
+    costs = Model(**{name: Decimal(str(modelled[name])) for name in Model.__struct_fields__ if name in modelled})
+    return shortfall(fills, costs, lambda symbol, close_ms: np.array([known[symbol, at] for at in close_ms.tolist()]))
+
+
+def settings_of(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Every setting of a run by its dotted name, sorted."""
+    found: list[tuple[str, str]] = []
+
+    def walk(name: str, value: Any) -> None:  # whatever a setting holds
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{name}.{key}" if name else str(key), inner)
+        elif name:
+            found.append((name, value if isinstance(value, str) else msgspec.json.encode(value).decode()))
+
+    walk("", config)
+    return tuple(sorted(found))
 
 
 def curve_of(points: Sequence[EquityPoint], start: float, timeframe: int) -> Curve:
@@ -112,10 +175,10 @@ def assumptions(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     )  # fmt: skip
 
 
-def _money(reader: Reader, run: str) -> Iterable[Fill | FundingPaid]:
+def _in_order(fills: Sequence[FillRow], funding: Sequence[FundingRow]) -> list[Fill | FundingPaid]:
     """Fills and funding in the order in which they were settled."""
-    rows: list[tuple[int, Fill | FundingPaid]] = [(row.seq, row.fill) for row in reader.fills(run)]
-    rows += [(row.seq, row.paid) for row in reader.funding(run)]
+    rows: list[tuple[int, Fill | FundingPaid]] = [(row.seq, row.fill) for row in fills]
+    rows += [(row.seq, row.paid) for row in funding]
     return [event for _, event in sorted(rows, key=lambda row: row[0])]
 
 
@@ -156,39 +219,8 @@ def _by_symbol(fills: Sequence[Fill], funding: Sequence[FundingPaid], trips: Seq
 
 def signals_of(reader: Reader, run: str) -> tuple[SignalPart, ...]:
     """What each signal contributed to the entries of a run, and its share of the closed round trips' profits."""
-    return _by_signal(reader, run, round_trips(_money(reader, run)))
-
-
-def _by_signal(reader: Reader, run: str, trips: Sequence[RoundTrip]) -> tuple[SignalPart, ...]:
-    """Contributions at the decisions that opened the trips, and the trips' profits shared by them."""
-    causes = {order.id: order.cause for order in reader.orders(run)}
-    sizes: dict[str, list[float]] = defaultdict(list)
-    profits: dict[str, float] = defaultdict(float)
-    for trip in trips:
-        parts = _contributions(reader, run, causes.get(trip.order_id, 0))
-        whole = sum(parts.values())
-        for name, contribution in parts.items():
-            sizes[name].append(abs(contribution))
-            if trip.exit_ms is not None and whole:
-                profits[name] += float(trip.pnl) * contribution / whole
-    found = [SignalPart(name, len(each), sum(each) / len(each), profits[name]) for name, each in sizes.items()]
-    return tuple(sorted(found, key=lambda part: (-part.size * part.entries, part.name)))
-
-
-def _contributions(reader: Reader, run: str, cause: int) -> dict[str, float]:
-    """What was known at the decision with this number; nothing where an order of the operator or of a limit follows from none."""
-    try:
-        decision = reader.decision(run, cause).first
-    except NotFound:
-        return {}
-    return {part.name: part.contribution for part in decision.contributions if part.contribution == part.contribution}
-
-
-def _reasons(reader: Reader, run: str) -> tuple[tuple[str, int], ...]:
-    count: Counter[str] = Counter()
-    for row in reader.decisions(run):
-        count[row.first.reason.value] += row.bars
-    return _ranked(count)
+    trips = round_trips(_in_order(reader.fills(run), reader.funding(run)))
+    return shares_of(trips, entries(reader.conn, run), 0.0).signals
 
 
 def _ranked(count: Counter[str]) -> tuple[tuple[str, int], ...]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.commands import look, options
-from bot.commands.why_not import MEANS
 from bot.errors import NotFound
+from bot.reasons import MEANS
 from bot.render import Out, ago, clock, money, number, plain, signed
 from feeds import times
 from strategies.events import Reason, Side

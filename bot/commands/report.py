@@ -25,7 +25,7 @@ def report(
 
     docs/metrics.md has the formulas. A synthetic market is named as one on every page.
     """
-    from bot.report import text
+    from bot.report_tables import text
     from bot.report_store import from_store
 
     out = Out(as_json)

@@ -6,33 +6,8 @@ import click
 
 from bot.commands import look, options
 from bot.errors import NotFound
+from bot.reasons import MEANS
 from bot.render import Out, clock, percent, plain
-
-MEANS = {
-    "weak_score": "the score did not pass the entry threshold",
-    "low_confidence": "the score would have done, the confidence did not",
-    "warming_up": "no signal was known yet",
-    "missing_bar": "the symbol's candle was not there",
-    "stale": "the bar came too late to act on",
-    "already_in_position": "the view was held already",
-    "long_only": "SHORT only closes, and nothing was held",
-    "D_ORDER_SIZE": "the order was too large, or below the least that can be traded",
-    "D_POSITION": "the position would have been too large",
-    "D_GROSS": "all positions together would have been too large",
-    "D_LEVERAGE": "the leverage would have been too high",
-    "D_COLLAR": "the price was too far from the last one",
-    "D_DUP": "the same order was there already",
-    "D_RATE": "too many orders in a minute or a day",
-    "D_LOSS": "a loss limit was reached",
-    "D_STALE": "prices were too old",
-    "D_REDUCING": "only orders that reduce were let through",
-    "D_HALTED": "trading was halted",
-    "D_MARGIN": "the account could not carry it",
-    "D_NO_PRICE": "no price was known",
-    "D_NO_VOLATILITY": "the volatility that sizes the position was not known",
-    "D_COOL_DOWN": "the symbol was cooling down after its last position",
-    "D_PENDING": "an order for the symbol was still under way",
-}
 
 
 @click.command(name="why-not", cls=options.Command, examples=("sluice why-not --since 6h", "sluice why-not --symbol BTCUSDT --json"))

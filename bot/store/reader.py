@@ -4,7 +4,7 @@ It needs nothing but sqlite3, so it is quick, and it may look while the bot writ
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -69,6 +69,16 @@ class Reader:
     def of(cls, store: Store) -> "Reader":
         """The books of a store that is open here: what its last transaction left."""
         return cls(store.conn, store.path, shared=True)
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """For questions that other files know how to ask; nothing can be written through it."""
+        return self._conn
+
+    @property
+    def path(self) -> str:
+        """The file, or `:memory:`."""
+        return self._path
 
     def close(self) -> None:
         """Close the file; a store that is open here stays open."""
@@ -239,6 +249,15 @@ class Reader:
         """What entered the session, in order, with its numbers; nothing for a run that did not keep its inputs."""
         for seq, text in self._conn.execute("SELECT seq, payload FROM events WHERE run = ? ORDER BY seq", (run,)):
             yield seq, event_of(text)
+
+    def raw(self, table: str, columns: Sequence[str], run: str, key: str) -> Iterator[Sequence[Any]]:
+        """Rows of a run as SQLite has them, in order of `key`; names are the schema's, not a user's."""
+        return self._conn.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY {key}", (run,))
+
+    def inputs_before(self, run: str, seq: int, limit: int) -> list[tuple[int, str, str]]:
+        """Number, kind and payload of the last inputs up to event `seq`, the newest last."""
+        query = "SELECT seq, kind, payload FROM events WHERE run = ? AND seq <= ? ORDER BY seq DESC LIMIT ?"
+        return self._all(query, run, seq, limit)[::-1]
 
     def verify_chain(self, run: str) -> chain.ChainCheck:
         """Walk the decisions of a run; names the first that is not what was written."""

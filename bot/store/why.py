@@ -18,7 +18,7 @@ HELD, LONG_ONLY = "already_in_position", "long_only"
 _ROWS = (
     "SELECT at, bar_ms, until_ms, bars, symbol, side, reason,"
     " EXISTS (SELECT 1 FROM orders AS o WHERE o.run = d.run AND o.cause = d.seq),"
-    " (SELECT code FROM refusals AS r WHERE r.run = d.run AND r.cause = d.seq LIMIT 1) FROM decisions AS d"
+    " (SELECT code FROM refusals AS r INDEXED BY refusals_by_cause WHERE r.run = d.run AND r.cause = d.seq LIMIT 1) FROM decisions AS d"
 )
 _ENDED = ("FILLED", "CANCELLED", "REJECTED", "EXPIRED")
 

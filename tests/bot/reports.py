@@ -8,8 +8,10 @@ import numpy as np
 from bot.events import Purpose
 from bot.ic import SymbolIC
 from bot.metrics import Metrics, measure
-from bot.report import Costs, RunReport, SignalPart, SymbolPart
+from bot.report import Chart, Costs, Mark, Refused, RunReport, SignalPart, SymbolPart
+from bot.report_rolling import rolling
 from bot.report_store import curve_of, days_of, months_of
+from bot.shortfall import Shortfall
 from bot.store.rows import EquityPoint
 from bot.trips import RoundTrip
 from feeds.times import HOUR
@@ -47,6 +49,20 @@ def trip(n: int, pnl: str = "1.5", *, symbol: str = "BTCUSDT", still_open: bool 
     )  # fmt: skip
 
 
+def chart(spite: str = "") -> Chart:
+    """A day of hours with a hole in it, held from the sixth to the tenth, and a mark of some kinds."""
+    known = [None if n in (3, 4) else 61_000.0 + 10 * n for n in range(24)]
+    marks = (
+        Mark(BEGIN + 6 * HOUR, 61_055.5, "long", "entry: BUY 0.5" + spite), Mark(BEGIN + 8 * HOUR, 61_100.0, "short", "flip"),
+        Mark(BEGIN + 9 * HOUR, 61_090.0, "refused_short", "entry refused" + spite), Mark(BEGIN + 10 * HOUR, 61_120.0, "stop", "stop loss"),
+    )  # fmt: skip
+    return Chart(
+        "BTCUSDT" + spite, tuple(BEGIN + (n + 1) * HOUR for n in range(24)), tuple(v and v - 5 for v in known),
+        tuple(v and v + 5 for v in known), tuple(known),
+        (BEGIN + 6 * HOUR, BEGIN + 8 * HOUR, BEGIN + 10 * HOUR), (0.5, -0.25, 0.0), marks, 1,
+    )  # fmt: skip
+
+
 def full(spite: str = "") -> RunReport:
     """Twenty days of hours with something in every part; `spite` stands wherever text comes from outside."""
     hours = 24 * 20
@@ -61,7 +77,12 @@ def full(spite: str = "") -> RunReport:
         run="R-9f3c2ab41d00" + spite, mode="replay", symbols=("BTCUSDT", "ETHUSDT" + spite), timeframe=HOUR, start_ms=BEGIN,
         end_ms=BEGIN + hours * HOUR, equity_start=Decimal(10_000), equity_end=Decimal(str(round(float(equity[-1]), 2))), metrics=metrics,
         synthetic=True, curve=curve, months=months_of(curve), days=days_of(curve), trades=trips,
-        costs=Costs(Decimal("31.2"), Decimal("-1.9"), Decimal("12.2"), Decimal("51234.5")),
+        costs=Costs(
+            Decimal("31.2"), Decimal("-1.9"), Decimal("12.2"), Decimal("51234.5"), Decimal("1.2"), Shortfall(2.0, 4.0, 7.2, -1.0)
+        ),
+        rolling=rolling(curve, HOUR), charts=(chart(spite),), skipped=(("weak_score", 890), ("D_COOL_DOWN" + spite, 40)), traded=30,
+        refused=(Refused(BEGIN + 5 * HOUR, "BTCUSDT" + spite, "LONG", "entry", 61_000.5, "D_COOL_DOWN", "3 bars to go" + spite),),
+        remainder=(("open positions", 1.25),), settings=(("costs.taker_bps", "5.5"), ("strategy.factors.mom" + spite, "close" + spite)),
         by_symbol=(SymbolPart("BTCUSDT" + spite, 22, Decimal(51_234), Decimal("15.2"), Decimal(31), Decimal("-1.9"), Decimal("12.2")),),
         by_signal=(SignalPart("price_momentum" + spite, 10, 0.12, 8.1), SignalPart("sentiment_news", 8, 0.05, -3.5)),
         reasons=(("weak_score", 900), ("above_entry" + spite, 60)), refusals=(("D_COOL_DOWN" + spite, 40),),

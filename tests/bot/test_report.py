@@ -1,14 +1,19 @@
 """The report as tables and as text."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from bot import report as rows
+from bot import report_tables as rows
+from bot.events import Denial
 from bot.metrics import Metrics
-from bot.report import FIGURES, RunReport, shown, tables, text
-from tests.bot.reports import SPITE, full, least
+from bot.reasons import MEANS
+from bot.report import RunReport
+from bot.report_figures import FIGURES, shown
+from bot.report_tables import tables, text
+from tests.bot.reports import SPITE, full, least, trip
 
 
 def test_every_metric_is_a_figure_with_a_meaning() -> None:
@@ -33,8 +38,9 @@ def test_the_report_tells_everything_that_it_must() -> None:
     found = full()
     titles = [one.title for one in tables(found)]
     assert titles == [
-        "Metrics", "IC by symbol", "Returns by month", "Costs", "Contribution by symbol", "Contribution by signal", "Decisions by reason",
-        "Refusals by code", "Trades", "Factors", "Assumptions",
+        "Metrics", "IC by symbol", "Returns by month", "Costs", "Contribution by symbol", "Contribution by signal",
+        "Why there was no order", "Decisions by reason", "Refusals by code", "Signals that were not taken", "Trades", "Factors",
+        "Assumptions",
     ]  # fmt: skip
     lines = "\n".join(text(found))
     for words in (
@@ -71,7 +77,27 @@ def test_counts_carry_their_share() -> None:
 def test_costs_add_up() -> None:
     paid = full().costs
     assert paid.total == paid.fees + paid.funding + paid.slippage
-    assert rows.costs(full()).rows[-1][1] == f"{paid.total:,.2f}"
+    lines = rows.costs(full()).rows
+    assert [line[0] for line in lines[3:]] == ["Half the spread", "Slippage", "Impact", "Move until met", "Total"]
+    assert lines[-1][1] == f"{paid.total:,.2f}"
+    assert sum(Decimal(line[1].replace(",", "")) for line in lines[:-1]) == paid.total
+    whole = msgspec.structs.replace(full(), costs=msgspec.structs.replace(paid, parts=None))
+    assert [line[0] for line in rows.costs(whole).rows[3:]] == ["Slippage", "Total"]
+
+
+def test_signals_and_what_belongs_to_none_add_up() -> None:
+    *parts, (name, _, _, whole) = rows.by_signal(full()).rows
+    assert name == "change of equity" and float(whole) == sum(float(part[3]) for part in parts)
+
+
+def test_the_worst_and_the_best_trades_are_told_where_there_are_many() -> None:
+    assert rows.extremes(full(), 10).rows == ()
+    many = msgspec.structs.replace(full(), trades=tuple(trip(n, str(n)) for n in (5, 1, 4, 2, 3)))
+    assert [row[7] for row in rows.extremes(many, 2).rows] == ["+1.00", "+2.00", "+4.00", "+5.00"]
+
+
+def test_every_reason_has_a_meaning() -> None:
+    assert {code.value for code in Denial} <= set(MEANS)
 
 
 @pytest.mark.parametrize("spite", SPITE)
