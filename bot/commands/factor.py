@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.commands import options
+from bot.commands.factor_backtest import backtest, compare
 from bot.commands.formulas import Formula, alone, language, needed, opened, reading, refuse, stdin
 from bot.errors import ConfigError
 from bot.render import Out, pairs
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def factor() -> None:
-    """Read a factor, or compute its values over data files."""
+    """Read a factor, compute its values over data files, or try it on them."""
+
+
+factor.add_command(backtest)
+factor.add_command(compare)
 
 
 PARSE = (
