@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
+from scipy.stats import pearsonr, spearmanr
 
 from bot.events import Purpose
 from bot.ic import executable_returns, information_coefficient, newey_west
@@ -361,3 +363,25 @@ def test_measure_carries_the_evidence_and_is_a_document() -> None:
     alone = information_coefficient(scores, opens, ("A", "B"))
     assert (found.ic, found.ic_t, found.rank_ic, found.rank_ic_t) == (alone.ic, alone.ic_t, alone.rank_ic, alone.rank_ic_t)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Metrics) == found
+
+
+def test_coefficients_in_pieces_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(11)
+    opens = wandering(500, 2)
+    opens[rng.random(opens.shape) < 0.1] = np.nan
+    scores = np.round(rng.normal(0, 1, opens.shape), 1)  # ties
+    scores[rng.random(opens.shape) < 0.1] = np.nan
+    whole = information_coefficient(scores, opens, ("A", "B"))
+    label = executable_returns(opens)
+    for s in range(2):
+        known = np.isfinite(scores[:, s]) & np.isfinite(label[:, s])
+        both = scores[known, s], label[known, s]
+        assert whole.by_symbol[s].rank_ic == pytest.approx(spearmanr(*both).statistic, abs=1e-12)
+        assert whole.by_symbol[s].ic == pytest.approx(pearsonr(*both).statistic, abs=1e-12)
+    monkeypatch.setattr("feeds.mapped.PIECE", 7)
+    monkeypatch.setattr("bot.ic.RUN", 64)
+    pieced = information_coefficient(scores, opens, ("A", "B"))
+    for mine, theirs in zip(pieced.by_symbol, whole.by_symbol, strict=True):
+        assert mine.pairs == theirs.pairs
+        assert astuple(mine)[2:] == pytest.approx(astuple(theirs)[2:], abs=1e-12)
+    assert astuple(pieced)[:4] == pytest.approx(astuple(whole)[:4], abs=1e-12)
