@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from bot.metrics import Metrics, measure
 from bot.session import Session
@@ -71,28 +70,24 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(session: Session, timeframe: int) -> Record:
-    """The account and the scores at each bar close of a session so far, on an unbroken grid.
+    """The account and the scores at each bar close of a session that has ended, on an unbroken grid.
 
     What was paid since the last close, such as the funding that settles at that instant, is in the last row: it ends with what
     the ledger says.
     """
-    record = session.tape.record(timeframe)
-    if not record.bar_ms.size:
-        return record
-    equity, cash = record.equity.copy(), record.cash.copy()
-    equity[-1], cash[-1] = session.ledger.equity_float(), float(session.ledger.cash)
-    return record._replace(equity=equity, cash=cash)
+    session.tape.end(session.ledger.equity_float(), float(session.ledger.cash))
+    return session.tape.record(timeframe)
 
 
 def metrics_of(session: Session, timeframe: int) -> Metrics:
-    """Every metric of a session so far, on the unbroken grid of its bar closes."""
+    """Every metric of a session that has ended, on the unbroken grid of its bar closes."""
     record = record_of(session, timeframe)
     events = session.money
     return measure(
         record.equity, timeframe, start=float(session.ledger.initial), first_close_ms=int(record.bar_ms[0]) if record.bar_ms.size else 0,
         gross=record.gross, traded=session.tape.traded(record, timeframe), trips=round_trips(events),
         costs=float(session.ledger.fees + session.ledger.funding + session.ledger.slippage),
-        scores=np.where(np.isnan(record.open), np.nan, record.score), opens=record.open, symbols=session.symbols,
+        scores=record.score, opens=record.open, symbols=session.symbols,
     )  # fmt: skip
 
 

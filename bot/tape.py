@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bot.ledger import Ledger, carried
 from feeds.bars import CLOSE, OPEN, Array, Bars
+from feeds.mapped import Growing, give_back, pieces
 from feeds.times import Millis
 from strategies.engine import View
 
@@ -27,50 +28,73 @@ class Record(NamedTuple):
     open: Array
 
 
+class _Columns(NamedTuple):
+    """The columns of a Record while they grow."""
+
+    bar_ms: Growing
+    equity: Growing
+    cash: Growing
+    gross: Growing
+    net: Growing
+    score: Growing
+    open: Growing
+
+
+def _columns(symbols: int) -> _Columns:
+    return _Columns(Growing(np.int64), *(Growing(np.float64) for _ in range(4)), *(Growing(np.float64, (symbols,)) for _ in range(2)))
+
+
 class Tape:
-    """Grows by whole stretches in a replay and by rows when it trades."""
+    """Grows by whole stretches in a replay and by rows when it trades. Long columns lie in a file (`feeds.mapped`)."""
 
     def __init__(self, symbols: int) -> None:
-        self._parts: list[Record] = []
         self._symbols = symbols
-        self.rows = 0
+        self._columns = _columns(symbols)
         self._fills: list[tuple[Millis, float]] = []
 
+    @property
+    def rows(self) -> int:
+        return self._columns.bar_ms.rows
+
     def extend(self, part: Record) -> None:
-        """Append a stretch of bar closes."""
-        self._parts.append(part)
-        self.rows += len(part.equity)
-        if len(self._parts) >= 4096:
-            self.parts()
+        """Append a stretch of bar closes; where a symbol's bar is missing its score is not known."""
+        for column, values in zip(self._columns, part._replace(score=np.where(np.isnan(part.open), np.nan, part.score)), strict=True):
+            column.append(values)
 
     def fill(self, at: Millis, notional: float) -> None:
         """A fill was settled."""
         self._fills.append((at, notional))
 
+    def end(self, equity: float, cash: float) -> None:
+        """The last row is what the ledger says in the end: with what was paid since that close."""
+        if self.rows:
+            self._columns.equity.end(equity)
+            self._columns.cash.end(cash)
+
     def parts(self) -> Record:
-        """All rows as they came. They are kept in one piece from then on: two copies of a year of minutes are many megabytes."""
-        if not self._parts:
-            none, wide = np.empty(0), np.empty((0, self._symbols))
-            return Record(np.empty(0, np.int64), none, none, none, none, wide, wide)
-        if len(self._parts) > 1:
-            self._parts = [Record(*(np.concatenate(columns) for columns in zip(*self._parts, strict=True)))]
-        return self._parts[0]
+        """All rows as they came."""
+        return Record(*(column.array() for column in self._columns))
 
     def record(self, timeframe: Millis) -> Record:
         """All of it on an unbroken grid: at a close without any bar the account is worth what it was, and no score is known."""
         told = self.parts()
         if not told.bar_ms.size or told.bar_ms.size == (told.bar_ms[-1] - told.bar_ms[0]) // timeframe + 1:
             return told
-        rows = (told.bar_ms - told.bar_ms[0]) // timeframe
-        total = int(rows[-1]) + 1
-        last = np.zeros(total, np.int64)
-        last[rows] = np.arange(rows.size)
-        np.maximum.accumulate(last, out=last)
-        known = np.zeros(total, np.bool_)
-        known[rows] = True
-        wide = [np.where(known[:, None], column[last], np.nan) for column in (told.score, told.open)]
-        closes = told.bar_ms[0] + timeframe * np.arange(total, dtype=np.int64)
-        return Record(closes, told.equity[last], told.cash[last], told.gross[last], told.net[last], *wide)
+        whole = _columns(self._symbols)
+        for begin, end in pieces(self.rows):
+            closes = told.bar_ms[begin : end + 1]
+            times = np.diff(closes, append=closes[-1:] + timeframe)[: end - begin] // timeframe
+            last = np.repeat(np.arange(begin, end), times)
+            first = np.concatenate([[0], np.cumsum(times)[:-1]])
+            known = np.zeros(last.size, np.bool_)
+            known[first] = True
+            whole.bar_ms.append(closes[0] + timeframe * np.arange(last.size, dtype=np.int64))
+            for name in ("equity", "cash", "gross", "net"):
+                getattr(whole, name).append(getattr(told, name)[last])
+            for name in ("score", "open"):
+                getattr(whole, name).append(np.where(known[:, None], getattr(told, name)[last], np.nan))
+            give_back(*told)
+        return Record(*(column.array() for column in whole))
 
     def traded(self, record: Record, timeframe: Millis) -> Array:
         """float64[T]: notional of the fills that were settled by each close, quote currency."""

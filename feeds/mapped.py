@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONG = 1 << 18  # rows from which on a column is put into a file
+PARTS = 4096  # that wait to be put together, at most
 PIECE = 1 << 16  # rows that are gone through at once
 
 
@@ -43,8 +44,18 @@ class Growing:
         """More rows, which are copied where the caller may change them later: give away what you append."""
         self._parts.append(values)
         self._rows += len(values)
+        if len(self._parts) >= PARTS:
+            self._parts = [np.concatenate(self._parts)]
         if self._rows >= LONG and self._rows - self._written >= PIECE and not self._homeless:
             self._put_away()
+
+    def end(self, value: float) -> None:
+        """The last row is this."""
+        if self._parts:
+            self._parts[-1] = self._parts[-1].copy()
+            self._parts[-1][-1] = value
+        elif self._file is not None:
+            os.pwrite(self._file, np.array(value, self._kind).tobytes(), 8 * (self._rows - 1))
 
     def array(self) -> NDArray[Any]:
         """All rows so far."""
