@@ -12,6 +12,7 @@ from feeds.events import Event
 Handler = Callable[..., Iterable[Event] | None]
 Tap = Callable[[Event, int], int]
 Watcher = Callable[[Event, int], None]
+Line = list[tuple[Event, int]]  # events, each with the number of its cause
 
 
 class Bus:
@@ -21,32 +22,38 @@ class Bus:
         """tap  writes an event down with the number of its cause (0: came from outside) and returns its own number"""
         self.tap = tap
         self.counts: defaultdict[type[Event], int] = defaultdict(int)
-        self._handlers: dict[type[Event], list[Handler]] = {}
+        self._handlers: defaultdict[type[Event], list[Handler]] = defaultdict(list)
         self._watchers: list[Watcher] = []
 
     def on(self, kind: type[Event], handler: Handler) -> None:
         """From now on `handler` hears every event of this kind, after those registered before it."""
-        self._handlers.setdefault(kind, []).append(handler)
+        self._handlers[kind].append(handler)
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of every settled event and its number; it cannot answer."""
         self._watchers.append(watcher)
 
     def settle(self, event: Event) -> int:
-        """Run the event and everything that follows from it; returns the event's number."""
-        line = [(event, 0)]  # grows while it is gone through
+        """Run an event from outside and everything that follows from it; returns the event's number."""
+        return self.run([(event, 0)])
+
+    def run(self, line: Line, later: Line | None = None) -> int:
+        """Run events, each with the number of its cause, and what follows from them; returns the number of the first.
+
+        later  what follows joins this line and is not run now (None: it joins the end of `line` and is)
+        """
         tap, handlers, watchers, counts = self.tap, self._handlers, self._watchers, self.counts
+        following = line if later is None else later
         first = 0
-        for current, cause in line:
-            kind = type(current)
-            number = tap(current, cause)
+        for event, cause in line:  # may grow while it is gone through
+            kind = type(event)
+            number = tap(event, cause)
             first = first or number
             counts[kind] += 1
-            for handler in handlers.get(kind, ()):
-                following = handler(current)
-                if following:
-                    for consequence in following:
-                        line.append((consequence, number))
+            for handler in handlers[kind]:
+                consequences = handler(event)
+                if consequences:
+                    following += [(consequence, number) for consequence in consequences]
             for watcher in watchers:
-                watcher(current, number)
+                watcher(event, number)
         return first

@@ -23,6 +23,7 @@ NAN = float("nan")
 SMALLEST = Decimal("1e-12")  # what a cost or a fee is divided to; the rest stays where it was
 TOLERANCE = Decimal("1e-9")
 WIDE = Context(prec=80)
+FEW = 64  # rows that plain Python goes through sooner than numpy begins
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ class Ledger:
     held        indices of the open positions, ascending
     high        highest closing equity among the rows skipped since it was last taken
     revision    grows with every fill and funding
+    touched     symbols that had one since somebody emptied this
     """
 
     def __init__(self, cash: Decimal, symbols: Sequence[str]) -> None:
@@ -108,6 +110,7 @@ class Ledger:
         self.trades: list[Trade] = []
         self.high = -float("inf")
         self.revision = 0
+        self.touched: set[str] = set()
         self._cost = ZERO
         self._booked: set[str] = set()
         self._settled: set[tuple[str, int]] = set()
@@ -116,11 +119,22 @@ class Ledger:
         """Mark the position at the close."""
         i = self.index.get(candle.symbol)
         if i is not None:
-            self.marks[i] = candle.close
-            self.marked_ms[i] = candle.close_ms
-            self.newest_ms = candle.close_ms
             self.timeframe = candle.close_ms - candle.open_ms
+            self._mark(i, candle.close, candle.close_ms)
         return []
+
+    def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
+        """Mark the symbols [first, end), by place, at the closes of a row."""
+        self.timeframe = bars.timeframe
+        closes, close_ms = bars.closes[row], bars.close_ms(row)
+        for i in range(first, end):
+            if closes[i] == closes[i]:
+                self._mark(i, closes[i], close_ms)
+
+    def _mark(self, i: int, close: float, close_ms: int) -> None:
+        self.marks[i] = close
+        self.marked_ms[i] = close_ms
+        self.newest_ms = close_ms
 
     def on_fill(self, fill: Fill) -> list[Event]:
         """Book a fill once. Raises InvariantBroken when the books then contradict themselves."""
@@ -174,9 +188,13 @@ class Ledger:
 
     def equity_float(self) -> float:
         """The same as a float; `equity_rows` computes it with the same operations in the same order."""
+        return self._worth(self.marks)
+
+    def _worth(self, marks: list[float]) -> float:
         total = self.cashflow_float
+        quantities = self.quantities
         for i in self.held:
-            total += self.quantities[i] * self.marks[i]
+            total += quantities[i] * marks[i]
         return total
 
     def unrealised(self, symbol: str) -> Decimal:
@@ -192,9 +210,8 @@ class Ledger:
             self.high = max(self.high, self._highest(bars, start, stop))
         self.timeframe = bars.timeframe
         end_ms = bars.close_ms(stop - 1)
-        last = bars.values[stop - 1, CLOSE]
-        if not np.isnan(last).any():
-            self.marks = last.tolist()
+        if bars.whole:
+            self.marks = bars.closes[stop - 1].copy()
             self.marked_ms = [end_ms] * len(self.marks)
             self.newest_ms = end_ms
             return
@@ -207,12 +224,15 @@ class Ledger:
 
     def _highest(self, bars: Bars, start: int, stop: int) -> float:
         """The highest of equity_rows; of one position it is that at its best close, since rounding keeps the order."""
+        if bars.whole and (stop - start) * len(self.held) <= FEW:
+            return max([self._worth(closes) for closes in bars.closes[start:stop]])
         if len(self.held) > 1:
             return float(self.equity_rows(bars, start, stop).max())
         i = self.held[0]
-        closes, quantity = bars.values[start:stop, CLOSE, i], self.quantities[i]
-        best = float(np.fmax.reduce(closes) if quantity > 0 else np.fmin.reduce(closes))
-        if closes[0] != closes[0]:  # before the first known close it stands at its mark
+        quantity = self.quantities[i]
+        column = bars.values[start:stop, CLOSE, i]
+        best = float(np.fmax.reduce(column) if quantity > 0 else np.fmin.reduce(column))
+        if column[0] != column[0]:  # before the first known close it stands at its mark
             best = max(best, self.marks[i]) if quantity > 0 else min(best, self.marks[i])
         return self.cashflow_float + quantity * (best if best == best else self.marks[i])
 
@@ -293,6 +313,7 @@ class Ledger:
         self.quantities[i] = float(position.quantity)
         self.cashflow_float = float(self.cashflow)
         self.revision += 1
+        self.touched.add(position.symbol)
         if bool(position.quantity) is not (i in self.held):
             self.held = sorted({*self.held, i}) if position.quantity else [j for j in self.held if j != i]
 

@@ -120,7 +120,7 @@ class Order:
 class OpenOrders:
     """Every living order by id and by symbol, and the last ended ones (a bounded number) for their late fills.
 
-    revision  grows when an order is taken in or ends
+    touched  symbols for which an order was taken in or ended since somebody emptied this
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class OpenOrders:
         self._by_symbol: dict[str, dict[str, Order]] = {}
         self._closed: OrderedDict[str, Order] = OrderedDict()
         self._counted: set[str] = set()
-        self.revision = 0
+        self.touched: set[str] = set()
 
     def on_order(self, request: OrderRequest) -> list[Event]:
         """Take an intent into the book; the same intent again changes nothing. Raises IllegalMove for a reused id."""
@@ -212,7 +212,7 @@ class OpenOrders:
         return buys, sells
 
     def _add(self, order: Order) -> None:
-        self.revision += 1
+        self.touched.add(order.symbol)
         self._living[order.id] = order
         self._by_symbol.setdefault(order.symbol, {})[order.id] = order
 
@@ -226,7 +226,7 @@ class OpenOrders:
         return child
 
     def _close(self, order: Order) -> None:
-        self.revision += 1
+        self.touched.add(order.symbol)
         del self._living[order.id]
         del self._by_symbol[order.symbol][order.id]
         self._closed[order.id] = order

@@ -5,7 +5,7 @@ reduces exposure passes every limit on size and rate. ACTIVE trades; REDUCING le
 the flattening that the operator or a limit asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from bot.events import (
 )
 from bot.ledger import Ledger
 from bot.orders import OpenOrders, link_id
-from feeds.bars import CLOSE, Array, Bars
+from feeds.bars import Array, Bars
 from feeds.events import Event, Tick
 from feeds.instruments import Instrument, exact
 from feeds.times import DAY, Millis
@@ -33,6 +33,7 @@ from strategies.events import BarClosed
 
 __all__ = ["Draft", "Limits", "Risk"]
 
+INFINITY = float("inf")
 BY_DRAWDOWN, BY_DAILY_LOSS, BY_AGE, BY_OPERATOR = "max_drawdown", "daily_loss", "max_data_age", "operator"
 
 
@@ -62,8 +63,8 @@ class Risk:
         self._gross, self._gross_key = 0.0, (NEVER, NEVER)
         self._ceilings, self._counts = Ceilings(limits), Counts(limits)
         self._obeyed: set[int] = set()
-        self._extremes: tuple[list[float], list[float]] = ([], [])
-        self._extremes_of: Array | None = None
+        self._safe_in: Array | None = None  # bars in which no limit can be hit, as long as nothing of `_safe_key` moves
+        self._safe_key = (NEVER, NEVER, NEVER)
 
     def approve(self, draft: Draft) -> OrderRequest | Refusal:
         """The order with its id, taken into the book of open orders; or why not. `passed` and `denied` tell the checks."""
@@ -88,28 +89,42 @@ class Risk:
         self._gross += case.increase
         return request
 
-    def on_bar_closed(self, event: BarClosed) -> list[Event]:
+    def on_bar_closed(self, event: BarClosed) -> Sequence[Event]:
         """Hold the closing equity against the peak and the day's beginning."""
-        equity = self.ledger.equity_float()
-        self.peak = max(self.peak, self.ledger.high, equity)
-        self.ledger.high = -float("inf")
-        self._checked = self.ledger.revision
+        return self.close(event.at, event.bar_ms)
+
+    def close(self, at: Millis, bar_ms: Millis) -> Sequence[Event]:
+        """The same, of a close that is no event: what follows from it."""
+        ledger = self.ledger
+        equity = ledger.equity_float()
+        peak = ledger.high if ledger.high > self.peak else self.peak
+        peak = self.peak = equity if equity > peak else peak
+        ledger.high = -INFINITY
+        self._checked = ledger.revision
+        day = bar_ms // DAY
+        above = equity > peak * self._keep_of_peak and equity > self.day_start * self._keep_of_day
+        if above and day == self.day and self.state is TradingState.ACTIVE:
+            return ()
+        return self._act_on(at, bar_ms, day, equity)
+
+    def _act_on(self, at: Millis, bar_ms: Millis, day: int, equity: float) -> list[Event]:
+        """A close at which a limit is hit, or a day begins, or trading is not ACTIVE."""
         out: list[Event] = []
         if self.state is TradingState.REDUCING and self.by == BY_AGE:
-            out.append(self._change(event.at, TradingState.ACTIVE, BY_AGE, "bars are coming again"))
+            out.append(self._change(at, TradingState.ACTIVE, BY_AGE, "bars are coming again"))
         if self.state is not TradingState.HALTED and not equity > self.peak * self._keep_of_peak:
             reason = f"equity {equity:.2f} is {_fall(self.peak, equity):.2%} below its peak of {self.peak:.2f}"
-            out.append(self._change(event.at, TradingState.HALTED, BY_DRAWDOWN, reason))
-            out += self._flatten(event.at, reason) if self.limits.drawdown_flattens else self._take_back(event.at, reason)
+            out.append(self._change(at, TradingState.HALTED, BY_DRAWDOWN, reason))
+            out += self._flatten(at, reason) if self.limits.drawdown_flattens else self._take_back(at, reason)
         elif self.state is TradingState.ACTIVE and self.day != NEVER and not equity > self.day_start * self._keep_of_day:
             reason = f"equity {equity:.2f} is {_fall(self.day_start, equity):.2%} below the day's beginning of {self.day_start:.2f}"
-            self._tripped_ms = event.bar_ms
-            out.append(self._change(event.at, TradingState.REDUCING, BY_DAILY_LOSS, reason))
-            out += self._take_back(event.at, reason)
-        if event.bar_ms // DAY != self.day:
-            self.day, self.day_start = event.bar_ms // DAY, equity
-            if self.state is TradingState.REDUCING and self.by == BY_DAILY_LOSS and self._tripped_ms != event.bar_ms:
-                out.append(self._change(event.at, TradingState.ACTIVE, BY_DAILY_LOSS, "a new day begins"))
+            self._tripped_ms = bar_ms
+            out.append(self._change(at, TradingState.REDUCING, BY_DAILY_LOSS, reason))
+            out += self._take_back(at, reason)
+        if day != self.day:
+            self.day, self.day_start = day, equity
+            if self.state is TradingState.REDUCING and self.by == BY_DAILY_LOSS and self._tripped_ms != bar_ms:
+                out.append(self._change(at, TradingState.ACTIVE, BY_DAILY_LOSS, "a new day begins"))
         return out
 
     def on_tick(self, tick: Tick) -> list[Event]:
@@ -164,20 +179,24 @@ class Risk:
 
     def _is_safe_throughout(self, bars: Bars) -> bool:
         """Even if every position fell from its best close of all these bars to its worst no limit is hit."""
-        if self._extremes_of is not bars.values:
-            closes = bars.values[:, CLOSE]
-            self._extremes, self._extremes_of = (np.fmin.reduce(closes).tolist(), np.fmax.reduce(closes).tolist()), bars.values
         ledger = self.ledger
+        key = (ledger.revision, self.changes, self.day)
+        if self._safe_in is bars.values and key == self._safe_key:
+            return True
+        lowest, highest = bars.lowest[1], bars.highest[1]
         worst = best = ledger.cashflow_float
         for i in ledger.held:
             quantity, mark = ledger.quantities[i], ledger.marks[i]
             # fmin and fmax leave a symbol without any bar at NaN: it stays at its mark
-            low, high = min(mark, self._extremes[0][i]), max(mark, self._extremes[1][i])
+            low, high = min(mark, lowest[i]), max(mark, highest[i])
             worst += quantity * (low if quantity > 0 else high)
             best += quantity * (high if quantity > 0 else low)
         if not worst > max(self.peak, ledger.high, best) * self._keep_of_peak:
             return False
-        return self.state is not TradingState.ACTIVE or worst > self.day_start * self._keep_of_day
+        if self.state is TradingState.ACTIVE and not worst > self.day_start * self._keep_of_day:
+            return False
+        self._safe_in, self._safe_key = bars.values, key
+        return True
 
     def _trip_in(self, bars: Bars, start: int, end: int) -> int:
         equity = self.ledger.equity_rows(bars, start, end)

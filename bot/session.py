@@ -6,9 +6,9 @@ Stopping at more bars changes nothing.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-from bot.bus import Bus, Tap
+from bot.bus import Bus, Line, Tap
 from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Started, Verb
 from bot.execution.executor import Executor
 from bot.ledger import Ledger
@@ -46,17 +46,16 @@ class Session:
         self._place = {symbol: place for place, symbol in enumerate(symbols)}
         self.seen = [-1] * len(symbols)  # close of the newest bar of each symbol
         self.keep_equity: KeepEquity | None = None
-        self._stretch: Stretch | None = None
-        self._passed: Counter[str] = Counter()
+        self._candles = self._closes = 0  # of those that were no events
         self.money: list[Fill | FundingPaid] = []
         self._stop = False
         self.wire()
 
     @property
     def counts(self) -> Counter[str]:
-        """How many events of each kind there were, those of bars that were passed by included."""
+        """How many events of each kind there were, those of a replay's bars included."""
         counts = Counter({kind.__name__: count for kind, count in self.bus.counts.items()})
-        counts.update(self._passed)
+        counts.update(Candle=self._candles, BarClosed=self._closes, Decision=self._closes * len(self.symbols))
         return counts
 
     def wire(self) -> None:
@@ -137,7 +136,7 @@ class Session:
             place = self._place[event.symbol]
             self.seen[place] = max(self.seen[place], event.close_ms)
             if event.close_ms <= self.since:
-                self._passed["Candle"] -= 1  # it only warms the engine up
+                self._candles -= 1  # it only warms the engine up
         return self.bus.settle(event)
 
     def go_on(self, tap: Tap) -> None:
@@ -166,9 +165,6 @@ class Session:
             self._stop = True
 
     def _on_bar_closed(self, event: BarClosed) -> None:
-        if self._stretch is not None:
-            self._stretch.mark(self.ledger, self._stretch.row(event.bar_ms))
-            return
         view = self.engine.seen
         if view is not None:
             row = last_row(view, self.ledger)
@@ -178,11 +174,11 @@ class Session:
                 self.keep_equity(event.bar_ms, float(row.equity[0]), cash, float(row.gross[0]), float(row.net[0]))
 
     def _replay_block(self, block: Block, view: View, journal: Journal, step: bool) -> None:
-        self.engine.look_ahead_of(view)
         bars, others = block.bars, block.others
         row = self._first_row(bars)
-        self._stretch = stretch = Stretch(bars, self.ledger)
+        stretch = Stretch(bars, self.ledger)
         journal.begin_page(Page(view, row))
+        self.engine.look_ahead_of(view)
         if row:
             self.ledger.skip(bars, 0, row)
             self.executor.skip(bars, 0, row)
@@ -196,14 +192,13 @@ class Session:
             if visit > row:
                 self._pass_by(view, stretch, journal, row, visit)
             if visit < stop:
-                self._visit(bars, visit)
+                self._visit(view, stretch, journal, visit, step)
                 visit += 1
             row = visit
         for _, event in others[taken:]:
             self._settle_in_span(event)
         journal.end_page()
         self.tape.extend(stretch.record(view))
-        self._stretch = None
         self.engine.look_ahead_of(None)
 
     def _first_row(self, bars: Bars) -> int:
@@ -220,10 +215,54 @@ class Session:
         stop = self.trader.first_action(view, row, stop)
         return self.risk.first_trip(view.bars, row, stop)
 
-    def _visit(self, bars: Bars, row: int) -> None:
-        settle = self.bus.settle
-        for symbol in bars.present(row):
-            settle(bars.candle(row, symbol))
+    def _visit(self, view: View, stretch: Stretch, journal: Journal, row: int, step: bool) -> None:
+        """One bar close as `wire` has it, but what nobody would answer is no event: such bars, closes and decisions are only counted.
+
+        step  ask the trader of every decision; otherwise of those that its search found
+        """
+        bars, bus = view.bars, self.bus
+        present = len(self.symbols) if bars.whole else len(bars.present(row))
+        if not present:
+            return
+        later: Line = []  # what follows from the last bar and from the close joins the line behind the decisions
+        cause = self._bars_of(bars, journal, row, present, later)
+        at = bars.close_ms(row)
+        number = journal.close_row(row, cause)
+        self._candles += present
+        self._closes += 1
+        for event in self.risk.close(at, at):
+            later.append((event, number))
+        stretch.mark(self.ledger, row)
+        for place in self._asked(view, row) if step else self.trader.acting(view, row):
+            number_ = number + 1 + place
+            later += [(event, number_) for event in self.trader.on_decision(view.bare_decision(row, place))]
+        if later:
+            bus.run(later)
+
+    def _bars_of(self, bars: Bars, journal: Journal, row: int, present: int, later: Line) -> int:
+        """The bars of a row meet the orders that wait, and are marked; returns the number of the last."""
+        executor, ledger = self.executor, self.ledger
+        done, end, number = 0, len(self.symbols), 0
+        place = executor.first_met(bars, row, 0)
+        while place < end:
+            executor.mark_row(bars, row, done, place)
+            ledger.mark_row(bars, row, done, place + 1)
+            before = sum(1 for close in bars.closes[row][done : place + 1] if close == close)
+            number = journal.bars(before)
+            present -= before
+            self.bus.run([(event, number) for event in executor.on_candle(bars.candle(row, place))], None if present else later)
+            done = place + 1
+            place = executor.first_met(bars, row, done)
+        executor.mark_row(bars, row, done, end)
+        ledger.mark_row(bars, row, done, end)
+        return journal.bars(present) if present else number
+
+    def _asked(self, view: View, row: int) -> Iterator[int]:
+        """The symbols, by place, whose decision of this row the trader has an answer to."""
+        side, score, target, is_silent = view.side, view.score, view.target, self.trader.is_silent
+        for place in range(len(self.symbols)):
+            if not is_silent(place, side.item(row, place), score.item(row, place), target.item(row, place)):
+                yield place
 
     def _pass_by(self, view: View, stretch: Stretch, journal: Journal, row: int, until: int) -> None:
         """Rows at which nothing happens but marks and decisions that lead to nothing."""
@@ -231,6 +270,5 @@ class Session:
         self.ledger.skip(view.bars, row, until)
         self.executor.skip(view.bars, row, until)
         passed = journal.pass_by(row, until)
-        self._passed["Candle"] += passed.candles
-        self._passed["BarClosed"] += passed.closes
-        self._passed["Decision"] += passed.closes * len(self.symbols)
+        self._candles += passed.candles
+        self._closes += passed.closes

@@ -121,10 +121,6 @@ class Stretch:
         self._cash: list[float] = []
         self._sizes: list[tuple[float, ...]] = []
 
-    def row(self, bar_ms: Millis) -> int:
-        """The row that closes then."""
-        return bar_ms // self._bars.timeframe - self._bars.first - 1
-
     def mark(self, ledger: Ledger, row: int) -> None:
         """From this close on the positions are what the ledger says now."""
         if ledger.revision != self._seen:

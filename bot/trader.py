@@ -35,6 +35,7 @@ from strategies.events import Decision, Side
 ZERO = Decimal(0)
 ONE = Decimal(1)
 BPS = Decimal(10_000)
+UNKNOWN = -1
 SIGN = {Side.LONG: 1, Side.SHORT: -1, Side.HOLD: 0}
 
 
@@ -95,18 +96,19 @@ class Trader:
         self._cooling: dict[str, set[int]] = {}  # the directions whose wait for the end of a cool-down has been told
         self._told: set[tuple[str, Purpose, int]] = set()
         self._told_in = 0
-        self._watch: Watch | None = None
-        self._watch_key: tuple[int, ...] = ()
+        self._searched_in = -1
+        self._watches: list[Watch | None] = [None] * len(ledger.symbols)  # None: to be found out
+        self._next = [UNKNOWN] * len(ledger.symbols)  # row of the block ahead at which a symbol's decision could lead to something
         self._ahead: Ahead | None = None
 
     def on_decision(self, decision: Decision) -> list[Event]:
         """What follows from a view: an order, a cancellation, a refusal, or nothing."""
         if decision.price != decision.price:
             return []  # there was no bar to trade on
-        position = self.ledger.positions[decision.symbol]
         target = decision.target
         aims = target == target
         view = (target > 0) - (target < 0) if aims else SIGN[decision.side]
+        position = self.ledger.positions[decision.symbol]
         waiting = self.orders.waiting(decision.symbol)
         if waiting is not None:
             return self._while_waiting(decision, waiting, self._lean(decision, position, waiting) if aims else view)
@@ -122,6 +124,16 @@ class Trader:
             return self._exit(decision, position, held)
         return self._resize(decision, position, held) if aims else []
 
+    def is_silent(self, place: int, side: int, score: float, target: float) -> bool:
+        """Nothing can follow from such a view of the symbol at this place: the same answer as on_decision's, found without an event."""
+        if target == target or self.orders.waiting(self.ledger.symbols[place]) is not None:
+            return False
+        quantity = self.ledger.quantities[place]
+        if quantity == 0.0:
+            return side == 0 or (side < 0 and self.rules.long_only)
+        held = 1 if quantity > 0.0 else -1
+        return self.rules.max_bars is None and (side == held or (side == 0 and not held * score < self.rules.exit_threshold))
+
     def on_fill(self, fill: Fill) -> list[Event]:
         """A position that closed cools down. The ledger has booked the fill before."""
         if not self.ledger.positions[fill.symbol].quantity:
@@ -133,19 +145,13 @@ class Trader:
         """The first row in [start, stop) at which a view, or time alone, could lead to anything; `stop` if none."""
         if stop <= start:
             return stop
-        watch = self._watching(view.bars.timeframe, view.bars.first + start + 1)
-        stop = min(stop, max(start, watch.due - 1 - view.bars.first))
-        ahead = self._ahead
-        if ahead is None or ahead.views is not view:
-            ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
-        for turn in watch.turns:
-            if stop <= start:
-                return start
-            stop = ahead.first(turn, start, stop)
-        if ahead.aims:
-            for symbol in watch.held:
-                stop = self._first_off(ahead, symbol, start, stop)
-        return stop
+        self._search(view, start)
+        return min(stop, *self._next)
+
+    def acting(self, view: Views, row: int) -> list[int]:
+        """The symbols, by place, whose decision of this row could lead to something."""
+        self._search(view, row)
+        return [place for place, first in enumerate(self._next) if first <= row]
 
     def _enter(self, decision: Decision, view: int) -> list[Event]:
         if self._is_told(decision.symbol, Purpose.ENTRY, view):
@@ -155,7 +161,7 @@ class Trader:
             if view in told:
                 return []
             told.add(view)
-            self._watch = None
+            self._forget(decision.symbol)
             detail = f"{decision.symbol} closed less than {self.rules.cool_down_bars} bars ago"
             return [_refusal(decision, Purpose.ENTRY, Denial.COOL_DOWN, detail)]
         size = self._size(decision)
@@ -196,12 +202,12 @@ class Trader:
 
     def _first_off(self, ahead: Ahead, symbol: int, start: int, stop: int) -> int:
         """The first row in [start, stop) at which a target would move the position held in a symbol; `stop` if none."""
-        bars, quantity, size = ahead.views.bars, self.ledger.quantities[symbol], 64
+        bars, quantity, size, origin = ahead.views.bars, self.ledger.quantities[symbol], 64, start
         while start < stop:
-            start = ahead.first((AIMS, symbol), start, stop)
+            start = ahead.first(AIMS, symbol, start, stop)
             end = min(stop, start + size)
             target = ahead.views.target[start:end, symbol]
-            equity = np.maximum(self.ledger.equity_rows(bars, start, end), 0.0)
+            equity = np.maximum(self.ledger.equity_rows(bars, origin, end)[start - origin :], 0.0)
             off = np.abs(np.abs(target) * equity - abs(quantity) * bars.values[start:end, CLOSE, symbol])
             moves = np.flatnonzero((target * quantity <= 0.0) | (off > self._band * equity))
             if moves.size:
@@ -256,7 +262,7 @@ class Trader:
         )  # fmt: skip
         if isinstance(answer, Refusal) and answer.code in (Denial.HALTED, Denial.REDUCING):
             self._told.add((decision.symbol, purpose, sign))
-            self._watch = None
+            self._forget(decision.symbol)
         return answer
 
     def _size(self, decision: Decision) -> Decimal | Refusal:
@@ -309,43 +315,75 @@ class Trader:
             self._told_in = self.risk.changes
         return (symbol, purpose, sign) in self._told
 
-    def _watching(self, timeframe: int, bar: int) -> Watch:
-        key = (self.ledger.revision, self.orders.revision, self.risk.changes, timeframe)
-        if self._watch is None or key != self._watch_key or self._watch.due <= bar:
-            self._watch, self._watch_key = self._look(timeframe, bar), key
-        return self._watch
+    def _search(self, view: Views, start: int) -> None:
+        """Bring `_next` up to date from this row on: of the symbols that changed, and of those whose row has gone by."""
+        ahead = self._ahead
+        if ahead is None or ahead.views is not view:
+            ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
+            self._next = [UNKNOWN] * len(self._next)
+        self._take_changes(ahead.aims)
+        bars = view.bars
+        bar = bars.first + start + 1
+        for place, known in enumerate(self._next):
+            if known >= start:
+                continue
+            watch = self._watches[place]
+            if watch is None or watch.due <= bar:
+                watch = self._watches[place] = self._look(place, bars.timeframe, bar)
+            first = min(bars.rows, max(start, watch.due - 1 - bars.first))
+            for turn in watch.turns:
+                first = ahead.first(turn, place, start, first)
+            if watch.held and ahead.aims:
+                first = self._first_off(ahead, place, start, first)
+            self._next[place] = first
 
-    def _look(self, timeframe: int, bar: int) -> Watch:
-        """What each symbol waits for from this bar on: the same conditions as on_decision, for any view."""
-        watch = Watch()
-        rules = self.rules
-        for i, symbol in enumerate(self.ledger.symbols):
-            waiting = self.orders.waiting(symbol)
-            position = self.ledger.positions[symbol]
-            if waiting is not None:
-                watch.turns += [(DOWN if waiting.side is OrderSide.BUY else UP, i), (AIMS, i)]
-                if waiting.type is OrderType.LIMIT:
-                    watch.due = min(watch.due, waiting.bar_ms // timeframe + rules.limit_bars)
-            elif not position.quantity:
-                self._look_flat(watch, i, symbol, bar)
-            else:
-                held = 1 if position.quantity > 0 else -1
-                watch.held.append(i)
-                if not self._is_told(symbol, Purpose.EXIT, -held):
-                    watch.turns += [(DOWN, i), (ENDS_LONG, i)] if held > 0 else [(UP, i), (ENDS_SHORT, i)]
-                    if rules.max_bars is not None:
-                        watch.due = min(watch.due, position.opened_ms // timeframe + rules.max_bars)
-        return watch
+    def _take_changes(self, aims: bool) -> None:
+        """Forget what was found out of symbols whose position or orders changed; of all, where the state did or targets follow equity."""
+        ledger, orders = self.ledger, self.orders
+        if self._searched_in != self.risk.changes:
+            self._searched_in = self.risk.changes
+            self._watches, self._next = [None] * len(self._next), [UNKNOWN] * len(self._next)
+        if ledger.touched:
+            if aims:
+                self._next = [UNKNOWN] * len(self._next)
+            orders.touched |= ledger.touched
+            ledger.touched.clear()
+        if orders.touched:
+            for symbol in orders.touched:
+                self._forget(symbol)
+            orders.touched.clear()
 
-    def _look_flat(self, watch: Watch, i: int, symbol: str, bar: int) -> None:
-        cool_at = self._cool_at(symbol)
+    def _forget(self, symbol: str) -> None:
+        place = self.ledger.index.get(symbol)
+        if place is not None:
+            self._watches[place], self._next[place] = None, UNKNOWN
+
+    def _look(self, place: int, timeframe: int, bar: int) -> Watch:
+        """What a symbol waits for from this bar on: the same conditions as on_decision, for any view."""
+        rules, symbol = self.rules, self.ledger.symbols[place]
+        waiting = self.orders.waiting(symbol)
+        if waiting is not None:
+            due = waiting.bar_ms // timeframe + rules.limit_bars if waiting.type is OrderType.LIMIT else FAR
+            return Watch((DOWN if waiting.side is OrderSide.BUY else UP, AIMS), due, False)
+        position = self.ledger.positions[symbol]
+        if not position.quantity:
+            return self._look_flat(symbol, bar)
+        held = 1 if position.quantity > 0 else -1
+        if self._is_told(symbol, Purpose.EXIT, -held):
+            return Watch((), FAR, True)
+        due = FAR if rules.max_bars is None else position.opened_ms // timeframe + rules.max_bars
+        return Watch((DOWN, ENDS_LONG) if held > 0 else (UP, ENDS_SHORT), due, True)
+
+    def _look_flat(self, symbol: str, bar: int) -> Watch:
+        cool_at, due, turns = self._cool_at(symbol), FAR, []
         for turn, sign in ((UP, 1), (DOWN, -1)):
             if self._is_told(symbol, Purpose.ENTRY, sign) or (sign < 0 and self.rules.long_only):
                 continue
             if bar < cool_at and sign in self._cooling[symbol]:
-                watch.due = min(watch.due, cool_at)
+                due = cool_at
             else:
-                watch.turns.append((turn, i))
+                turns.append(turn)
+        return Watch(tuple(turns), due, False)
 
 
 def _away(instrument: Instrument, price: Decimal, sign: int, distance: Decimal) -> Decimal:

@@ -5,7 +5,7 @@ costs time.
 """
 
 from bisect import bisect_left
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +32,15 @@ class Views(Protocol):
     def target(self) -> Array: ...
 
 
-class Watch:
-    """Which (turn, symbol) would lead to something; `due` is the earliest bar index at which time alone does.
+class Watch(NamedTuple):
+    """What one symbol waits for: the turns that would lead to something, and the bar index at which time alone does.
 
-    held  symbols whose position a target could move
+    held  there is a position, which a target could move
     """
 
-    __slots__ = ("due", "held", "turns")
-
-    def __init__(self) -> None:
-        self.turns: list[tuple[int, int]] = []
-        self.held: list[int] = []
-        self.due = FAR
+    turns: tuple[int, ...]
+    due: int
+    held: bool
 
 
 class Ahead:
@@ -58,11 +55,11 @@ class Ahead:
         self.aims = bool((views.target == views.target).any())
         self._rows: dict[tuple[int, int], list[int]] = {}
 
-    def first(self, turn: tuple[int, int], start: int, stop: int) -> int:
+    def first(self, turn: int, symbol: int, start: int, stop: int) -> int:
         """The first row in [start, stop) at which it comes; `stop` if none."""
-        rows = self._rows.get(turn)
+        rows = self._rows.get((turn, symbol))
         if rows is None:
-            rows = self._rows[turn] = np.flatnonzero(self._comes(*turn)).tolist()
+            rows = self._rows[turn, symbol] = np.flatnonzero(self._comes(turn, symbol)).tolist()
         place = bisect_left(rows, start)
         return min(stop, rows[place]) if place < len(rows) else stop
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from feeds.bars import CLOSE, HIGH, LOW, Array, Bars
+from feeds.bars import CLOSE, HIGH, LOW, Array, Bars, growing
 from feeds.events import Candle
 from feeds.instruments import Instrument
 
@@ -21,9 +21,10 @@ CHANGES_KEPT = 512  # changes of a position that a late funding can look back ov
 class Holding:
     """One symbol at the exchange: signed quantity, last close, maintenance rate."""
 
-    __slots__ = ("changes", "close_ms", "maintenance", "mark", "quantity", "size")
+    __slots__ = ("changes", "close_ms", "maintenance", "mark", "place", "quantity", "size")
 
-    def __init__(self, maintenance: float) -> None:
+    def __init__(self, place: int, maintenance: float) -> None:
+        self.place = place
         self.quantity = ZERO
         self.size = 0.0
         self.mark = NAN
@@ -33,75 +34,75 @@ class Holding:
 
 
 class Account:
-    """Wallet flow and holdings, cross margin. `flow` is cash less what the positions were bought for."""
+    """Wallet flow and holdings, cross margin. `flow` is cash less what the positions were bought for.
+
+    by_place  the holdings in universe order
+    """
 
     def __init__(self, cash: Decimal, symbols: Sequence[str], instruments: Mapping[str, Instrument]) -> None:
         self.flow = cash
         self.flow_float = float(cash)
         self.symbols = tuple(symbols)
-        self._place = {symbol: i for i, symbol in enumerate(self.symbols)}
-        self.holdings = {symbol: Holding(float(instruments[symbol].maintenance)) for symbol in self.symbols}
+        self.by_place = [Holding(place, float(instruments[symbol].maintenance)) for place, symbol in enumerate(self.symbols)]
+        self.holdings = dict(zip(self.symbols, self.by_place, strict=True))
         self.held: dict[str, Holding] = {}
         self._value = 0.0  # sum of size x mark, running: good enough to rule a liquidation out
         self._margin = 0.0
-        self._extremes: tuple[Array, Array] | None = None
-        self._extremes_of: Array | None = None
+        self._safe_in: Array | None = None  # bars in which no liquidation is possible with the present positions
 
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
         """Book a trade and return the position after it."""
         holding = self.holdings[symbol]
-        holding.quantity += signed
-        holding.size = float(holding.quantity)
-        holding.changes.append((ms, holding.quantity))
+        quantity = holding.quantity = holding.quantity + signed
+        holding.size = float(quantity)
+        holding.changes.append((ms, quantity))
         if holding.mark != holding.mark:
             holding.mark = float(price)
-        self.flow -= signed * price + fee
-        self.flow_float = float(self.flow)
-        if holding.quantity:
+        flow = self.flow = self.flow - (signed * price + fee)
+        self.flow_float = float(flow)
+        if quantity:
             self.held[symbol] = holding
         else:
             self.held.pop(symbol, None)
         self._settle()
-        return holding.quantity
+        return quantity
 
     def pay(self, amount: Decimal) -> None:
         """Take a funding payment (negative: give it)."""
         self.flow -= amount
         self.flow_float = float(self.flow)
+        self._safe_in = None
 
-    def mark(self, candle: Candle) -> None:
+    def mark(self, place: int, close: float, close_ms: int) -> None:
         """Take the close of a bar."""
-        holding = self.holdings[candle.symbol]
-        if holding.size != 0.0:
-            moved = holding.size * (candle.close - holding.mark)
+        holding = self.by_place[place]
+        size = holding.size
+        if size != 0.0:
+            moved = size * (close - holding.mark)
             self._value += moved
-            self._margin += abs(holding.size) * holding.maintenance * (candle.close - holding.mark)
-        holding.mark = candle.close
-        holding.close_ms = candle.close_ms
+            self._margin += (moved if size > 0.0 else -moved) * holding.maintenance
+        holding.mark = close
+        holding.close_ms = close_ms
 
     def skip(self, bars: Bars, start: int, stop: int) -> None:
         """Take the last known closes of rows [start, stop)."""
         if stop <= start:
             return
-        closes: list[float] = bars.values[stop - 1, CLOSE].tolist()
         end_ms = bars.close_ms(stop - 1)
-        for symbol, close in zip(bars.symbols, closes, strict=True):
-            holding = self.holdings[symbol]
+        for holding, close in zip(self.by_place, bars.closes[stop - 1], strict=True):
             if close == close:
                 holding.mark, holding.close_ms = close, end_ms
             else:
-                self._skip_hole(bars, start, stop, symbol)
+                _skip_hole(bars, start, stop, holding)
         if self.held:
-            self._settle()
+            self._count()
 
-    def _skip_hole(self, bars: Bars, start: int, stop: int, symbol: str) -> None:
-        """The same where the last row is missing."""
-        column = bars.values[start:stop, CLOSE, self._place[symbol]]
-        known = np.flatnonzero(~np.isnan(column))
-        if known.size:
-            row = int(known[-1])
-            holding = self.holdings[symbol]
-            holding.mark, holding.close_ms = float(column[row]), bars.close_ms(start + row)
+    def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
+        """Take the closes of one row, of the symbols [first, end) by place."""
+        closes, close_ms = bars.closes[row], bars.close_ms(row)
+        for place in range(first, end):
+            if closes[place] == closes[place]:
+                self.mark(place, closes[place], close_ms)
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
         """The position just before `ms`: a trade at the very instant comes after a settlement."""
@@ -120,7 +121,18 @@ class Account:
 
     def gross(self) -> float:
         """Sum of |position| at the last closes, quote currency."""
-        return sum(abs(holding.size) * holding.mark for holding in self.held.values())
+        return sum([abs(holding.size) * holding.mark for holding in self.held.values()])
+
+    def is_safe(self, place: int, low: float, high: float) -> bool:
+        """A bar of this symbol in this range cannot liquidate the account, the others at their last closes: twice the margin is left."""
+        holding = self.by_place[place]
+        size = holding.size
+        if size == 0.0:
+            return True
+        worst = low if size > 0.0 else high
+        return self.flow_float + self._value + size * (worst - holding.mark) > 2.0 * (
+            self._margin + abs(size) * holding.maintenance * worst
+        )
 
     def liquidation_price(self, candle: Candle) -> float | None:
         """The price of the candle's symbol at which equity falls to the maintenance margin within this bar (None: it does not).
@@ -129,14 +141,11 @@ class Account:
         equity + size x (price - mark) = margin of the others + |size| x price x rate.
         """
         holding = self.held.get(candle.symbol)
-        if holding is None:
+        if holding is None or self.is_safe(holding.place, candle.low, candle.high):
             return None
         size, mark, rate = holding.size, holding.mark, holding.maintenance
         worst = candle.low if size > 0 else candle.high
         lost = size * (worst - mark)
-        quick = self.flow_float + self._value + lost
-        if quick > 2.0 * (self._margin + abs(size) * rate * worst):
-            return None
         others = sum(abs(h.size) * h.mark * h.maintenance for s, h in self.held.items() if s != candle.symbol)
         equity = self.equity()
         if equity + lost > others + abs(size) * worst * rate:
@@ -150,9 +159,9 @@ class Account:
 
     def first_margin_call(self, bars: Bars, start: int, stop: int) -> int:
         """The first row at which a liquidation cannot be ruled out: every holding at its worst price of the bar at once."""
-        if not self.held or self._is_safe_throughout(bars):
+        if not self.held or self.is_safe_throughout(bars):
             return stop
-        for begin, end in stretches(start, stop):
+        for begin, end in growing(start, stop):
             left = np.full(end - begin, self.flow_float)
             for i, symbol in enumerate(bars.symbols):
                 holding = self.held.get(symbol)
@@ -163,24 +172,43 @@ class Account:
                 return begin + int(short[0])
         return stop
 
-    def _is_safe_throughout(self, bars: Bars) -> bool:
+    def is_safe_throughout(self, bars: Bars) -> bool:
         """Even with every holding at its worst price of all these bars at once something is left."""
-        if self._extremes_of is not bars.values:
-            lowest, highest = np.fmin.reduce(bars.values[:, LOW], axis=0), np.fmax.reduce(bars.values[:, HIGH], axis=0)
-            self._extremes, self._extremes_of = (lowest, highest), bars.values
-        assert self._extremes is not None
-        lowest, highest = self._extremes
+        if self._safe_in is bars.values:
+            return True
+        lowest, highest = bars.lowest[0], bars.highest[0]
         left = self.flow_float
-        for symbol, holding in self.held.items():
-            i = self._place[symbol]
-            low, high = min(holding.mark, float(lowest[i])), max(holding.mark, float(highest[i]))
-            left += holding.size * (low if holding.size > 0 else high) - 2.0 * abs(holding.size) * holding.maintenance * high
-        return left > 0.0
+        for holding in self.held.values():
+            size, mark, place = holding.size, holding.mark, holding.place
+            low, high = min(mark, lowest[place]), max(mark, highest[place])
+            left += size * (low if size > 0.0 else high) - 2.0 * abs(size) * holding.maintenance * high
+        if not left > 0.0:
+            return False
+        self._safe_in = bars.values
+        return True
 
     def _settle(self) -> None:
+        """The positions changed: what was known of them is known no longer."""
+        self._safe_in = None
+        self._count()
+
+    def _count(self) -> None:
         """Compute the running sums anew, so that their rounding does not add up."""
-        self._value = sum(h.size * h.mark for h in self.held.values())
-        self._margin = sum(abs(h.size) * h.mark * h.maintenance for h in self.held.values())
+        value = margin = 0.0
+        for holding in self.held.values():
+            worth = holding.size * holding.mark
+            value += worth
+            margin += abs(worth) * holding.maintenance
+        self._value, self._margin = value, margin
+
+
+def _skip_hole(bars: Bars, start: int, stop: int, holding: Holding) -> None:
+    """The last close of a symbol in these rows, the last of which is missing."""
+    column = bars.values[start:stop, CLOSE, holding.place]
+    known = np.flatnonzero(~np.isnan(column))
+    if known.size:
+        row = int(known[-1])
+        holding.mark, holding.close_ms = float(column[row]), bars.close_ms(start + row)
 
 
 def _least_value(bars: Bars, i: int, holding: Holding, begin: int, start: int, end: int) -> Array:
@@ -202,14 +230,3 @@ def _carried_from(closes: Array, last: float) -> Array:
     known = np.where(np.isnan(before), 0, np.arange(before.size))
     np.maximum.accumulate(known, out=known)
     return before[known]
-
-
-def stretches(start: int, stop: int) -> list[tuple[int, int]]:
-    """[start, stop) in growing pieces: 64, 256, 1024, ... rows, so that an early find is cheap and a late one too."""
-    out = []
-    size = 64
-    while start < stop:
-        end = min(stop, start + size)
-        out.append((start, end))
-        start, size = end, min(size * 4, 16_384)
-    return out

@@ -30,6 +30,14 @@ class Executor(Protocol):
         """The first row in [start, stop) at which an order, a stop, a liquidation or a kept funding could act; `stop` if none."""
         ...
 
+    def first_met(self, bars: Bars, row: int, place: int) -> int:
+        """The first symbol from `place` on whose bar of this row has to go through `on_candle`; the number of symbols if none."""
+        ...
+
+    def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
+        """The symbols [first, end) have had their bars of this row, and nothing here could act: take their closes."""
+        ...
+
     def skip(self, bars: Bars, start: int, stop: int) -> None:
         """Rows [start, stop) were quiet: take their last closes."""
         ...

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.events import OrderRequest, OrderSide, OrderType, Purpose
-from feeds.bars import Array
+from feeds.bars import HIGH, LOW, Array, Bars, growing
 from feeds.events import Candle
 
 ZERO = Decimal(0)
@@ -167,3 +167,43 @@ def touch_inside(order: Working, candle: Candle) -> Touch | None:
 def _within(level: float, candle: Candle) -> float:
     """The level, or the nearest price that the bar has seen."""
     return min(max(level, candle.low), candle.high)
+
+
+def is_protection(order: Working) -> bool:
+    """A stop that saves what an earlier bar has opened."""
+    return order.type is OrderType.STOP and order.reduce_only and order.purpose is not Purpose.TAKE_PROFIT and not order.inside
+
+
+def is_entry(order: Working) -> bool:
+    """Limits, and stops that open."""
+    return order.type is OrderType.LIMIT or (order.type is OrderType.STOP and not order.reduce_only)
+
+
+def is_attached_inside(order: Working) -> bool:
+    """The stop of an entry that filled within this very bar."""
+    return order.inside and order.purpose is Purpose.STOP_LOSS
+
+
+def is_target(order: Working) -> bool:
+    """What helps us comes last."""
+    return order.purpose is Purpose.TAKE_PROFIT
+
+
+def first_row(order: Working, bars: Bars, i: int, start: int, stop: int) -> int:
+    """The first row at which this order could act: at once, unless it waits for a price. Each row is searched once."""
+    if order.type is OrderType.MARKET or order.triggered or (order.type is OrderType.LIMIT and not order.resting):
+        return start
+    if order.scanned is not bars.values:
+        order.scanned, order.clear_to, order.found = bars.values, start, -1
+    if order.found >= start:
+        return min(order.found, stop)
+    waits_below = (order.sign > 0) is (order.type is OrderType.LIMIT or order.purpose is Purpose.TAKE_PROFIT)
+    column = bars.values[:, LOW if waits_below else HIGH, i]
+    for begin, end in growing(max(start, order.clear_to), stop):
+        hit = column[begin:end] <= order.level if waits_below else column[begin:end] >= order.level
+        first = int(hit.argmax())
+        if hit[first]:
+            order.clear_to = order.found = begin + first
+            return order.found
+        order.clear_to = end
+    return stop

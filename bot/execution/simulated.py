@@ -11,11 +11,22 @@ import msgspec
 
 from bot.errors import InvariantBroken
 from bot.events import CancelRequest, Fill, FundingPaid, OrderRequest, OrderSide, OrderType, OrderUpdate, Purpose, Status
-from bot.execution.account import Account, stretches
+from bot.execution.account import Account
 from bot.execution.costs import Costs, Rates, fee, funding, room, taker_price, worsening
-from bot.execution.matching import Touch, Working, arrival, touch_at_open, touch_inside
+from bot.execution.matching import (
+    Touch,
+    Working,
+    arrival,
+    first_row,
+    is_attached_inside,
+    is_entry,
+    is_protection,
+    is_target,
+    touch_at_open,
+    touch_inside,
+)
 from bot.orders import attached_id
-from feeds.bars import HIGH, LOW, Bars
+from feeds.bars import Bars
 from feeds.events import Candle, Event, Funding
 from feeds.instruments import Instrument, exact
 
@@ -75,6 +86,7 @@ class SimulatedExecutor:
         self.fills = fills
         self.account = Account(cash, tuple(symbols or instruments), instruments)
         self._orders: dict[str, dict[str, Working]] = {symbol: {} for symbol in self.account.symbols}
+        self._waiting = 0  # orders in all of them
         self._kept: dict[str, list[Funding]] = {}
         self._settled: set[tuple[str, int]] = set()
 
@@ -87,6 +99,7 @@ class SimulatedExecutor:
         if orders is None or reason:
             return [OrderUpdate(request.at, request.id, request.symbol, Status.REJECTED, ZERO, reason)]
         orders[request.id] = Working(request, request.at + self.fills.latency_ms)
+        self._waiting += 1
         return [OrderUpdate(request.at, request.id, request.symbol, Status.OPEN, ZERO)]
 
     def on_cancel(self, request: CancelRequest) -> list[Event]:
@@ -101,12 +114,13 @@ class SimulatedExecutor:
     def on_candle(self, candle: Candle) -> list[Event]:
         """Everything that waits for this symbol meets the bar; then the position is marked, then funding is charged."""
         out: list[Event] = []
-        orders = self._orders.get(candle.symbol)
-        if orders is None:
+        holding = self.account.holdings.get(candle.symbol)
+        if holding is None:
             return out
-        if orders or candle.symbol in self.account.held:
+        orders = self._orders[candle.symbol]
+        if orders or not self.account.is_safe(holding.place, candle.low, candle.high):
             self._meet(candle, orders, out)
-        self.account.mark(candle)
+        self.account.mark(holding.place, candle.close, candle.close_ms)
         if candle.symbol in self._kept:
             self._charge_kept(candle, out)
         return out
@@ -130,11 +144,34 @@ class SimulatedExecutor:
         """Rows [start, stop) were quiet: take their last closes."""
         self.account.skip(bars, start, stop)
 
+    def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
+        """The symbols [first, end) have had their bars of this row, and nothing here could act: take their closes."""
+        self.account.mark_row(bars, row, first, end)
+
+    def first_met(self, bars: Bars, row: int, place: int) -> int:
+        """The first symbol from `place` on whose bar of this row has to go through `on_candle`; the number of symbols if none."""
+        symbols, account = self.account.symbols, self.account
+        safe = account.is_safe_throughout(bars)
+        if safe and not self._waiting and not self._kept:
+            return len(symbols)
+        closes = bars.closes[row]
+        for place in range(place, len(symbols)):
+            symbol = symbols[place]
+            acts = self._orders[symbol] or symbol in self._kept
+            if (acts or not (safe or account.is_safe(place, bars.lows[row][place], bars.highs[row][place]))) and closes[place] == closes[
+                place
+            ]:
+                return place
+        return len(symbols)
+
     def first_touch(self, bars: Bars, start: int, stop: int) -> int:
         """The first row in [start, stop) at which something here could act; `stop` if none."""
-        for i, symbol in enumerate(bars.symbols):
-            for order in self._orders[symbol].values():
-                stop = _first_row(order, bars, i, start, stop)
+        if self._waiting:
+            for i, symbol in enumerate(bars.symbols):
+                for order in self._orders[symbol].values():
+                    stop = first_row(order, bars, i, start, stop)
+            if stop <= start:
+                return start
         for kept in self._kept.values():
             row = -(-kept[0].settle_ms // bars.timeframe) - 1 - bars.first
             stop = min(stop, max(start, row))
@@ -179,7 +216,7 @@ class SimulatedExecutor:
             order.inside = False
 
     def _meet_inside(self, bar: _Bar) -> None:
-        for wanted in (_is_protection, _is_entry, _is_attached_inside, _is_target):
+        for wanted in (is_protection, is_entry, is_attached_inside, is_target):
             for order in list(bar.queue):
                 if not order.dead and wanted(order):
                     touch = touch_inside(order, bar.candle)
@@ -234,8 +271,7 @@ class SimulatedExecutor:
         status = Status.FILLED if done else Status.PARTIAL
         bar.out.append(OrderUpdate(bar.candle.at, order.id, order.symbol, status, order.filled))
         if done:
-            order.dead = True
-            del self._orders[order.symbol][order.id]
+            self._remove(order)
         self._follow(bar, order, position)
 
     def _price(self, bar: _Bar, order: Working, touch: Touch, quantity: Decimal) -> Decimal:
@@ -297,6 +333,7 @@ class SimulatedExecutor:
                 continue
             child = entry.attach(attached_id(entry.id, purpose), purpose, trigger, bar.inside)
             orders[child.id] = child
+            self._waiting += 1
             bar.queue.append(child)
             bar.out.append(OrderUpdate(bar.candle.at, child.id, child.symbol, Status.OPEN, ZERO))
         entry.stop = entry.take = None
@@ -308,9 +345,13 @@ class SimulatedExecutor:
                 self._drop(other, bar.candle.at, f"its {order.purpose} was triggered", bar.out)
 
     def _drop(self, order: Working, at: int, reason: str, out: list[Event]) -> None:
-        order.dead = True
-        self._orders[order.symbol].pop(order.id, None)
+        self._remove(order)
         out.append(OrderUpdate(at, order.id, order.symbol, Status.CANCELLED, order.filled, reason))
+
+    def _remove(self, order: Working) -> None:
+        order.dead = True
+        if self._orders[order.symbol].pop(order.id, None) is not None:
+            self._waiting -= 1
 
     def _is_liquidated_first(self, bar: _Bar) -> bool:
         """The bar reaches the liquidation price before a stop that would have saved the account."""
@@ -318,7 +359,7 @@ class SimulatedExecutor:
         if price is None:
             return False
         sign = 1 if self.account.holdings[bar.candle.symbol].size > 0 else -1
-        return not any(_is_protection(order) and sign * (order.level - price) >= 0 for order in bar.queue if not order.dead)
+        return not any(is_protection(order) and sign * (order.level - price) >= 0 for order in bar.queue if not order.dead)
 
     def _liquidate(self, bar: _Bar) -> None:
         """Every order is cancelled and every position closed: this one on the side of bankruptcy, the others at their last close."""
@@ -354,39 +395,3 @@ class SimulatedExecutor:
         payment = funding(quantity, mark, event.rate)
         self.account.pay(payment)
         return [FundingPaid(at, event.symbol, event.settle_ms, event.rate, quantity, mark, payment)]
-
-
-def _is_protection(order: Working) -> bool:
-    return order.type is OrderType.STOP and order.reduce_only and order.purpose is not Purpose.TAKE_PROFIT and not order.inside
-
-
-def _is_entry(order: Working) -> bool:
-    return order.type is OrderType.LIMIT or (order.type is OrderType.STOP and not order.reduce_only)
-
-
-def _is_attached_inside(order: Working) -> bool:
-    return order.inside and order.purpose is Purpose.STOP_LOSS
-
-
-def _is_target(order: Working) -> bool:
-    return order.purpose is Purpose.TAKE_PROFIT
-
-
-def _first_row(order: Working, bars: Bars, i: int, start: int, stop: int) -> int:
-    """The first row at which this order could act: at once, unless it waits for a price. Each row is searched once."""
-    if order.type is OrderType.MARKET or order.triggered or (order.type is OrderType.LIMIT and not order.resting):
-        return start
-    if order.scanned is not bars.values:
-        order.scanned, order.clear_to, order.found = bars.values, start, -1
-    if order.found >= start:
-        return min(order.found, stop)
-    waits_below = (order.sign > 0) is (order.type is OrderType.LIMIT or order.purpose is Purpose.TAKE_PROFIT)
-    column = bars.values[:, LOW if waits_below else HIGH, i]
-    for begin, end in stretches(max(start, order.clear_to), stop):
-        hit = column[begin:end] <= order.level if waits_below else column[begin:end] >= order.level
-        first = int(hit.argmax())
-        if hit[first]:
-            order.clear_to = order.found = begin + first
-            return order.found
-        order.clear_to = end
-    return stop

@@ -19,7 +19,7 @@ from bot.store.runs import Place, last_link, reopen
 from bot.store.store import Store
 from bot.store.stretches import Stretches
 from feeds.events import Candle, Event, FeedStatus
-from strategies.events import BarClosed, Decision
+from strategies.events import Decision
 
 Record = Callable[[Decision], bytes]
 
@@ -80,7 +80,7 @@ class Journal:
         self._page: Page | None = None
         self._lost = False
         self._kinds: dict[type[Event], Callable[..., None]] = {
-            BarClosed: self._closed, Decision: self._decision, OrderRequest: self._order, OrderUpdate: self._update,
+            Decision: self._decision, OrderRequest: self._order, OrderUpdate: self._update,
             CancelRequest: self._cancel, Fill: self._fill, FundingPaid: self._funding, Refusal: self._refusal, StateChanged: self._state,
             FeedStatus: self._feed, Command: self._command,
         }  # fmt: skip
@@ -100,6 +100,19 @@ class Journal:
         """From here on the decisions that are written are those of a page, which has them all: the page only hears what led where."""
         assert self._stretches is not None, "pages need a journal that merges repeats"
         self._page = page
+
+    def bars(self, count: int) -> int:
+        """Give numbers to so many candles of the page; returns the last of them."""
+        self.seq += count
+        return self.seq
+
+    def close_row(self, row: int, cause: int) -> int:
+        """Give numbers to a close of the page, which follows from event `cause`, and to its decisions; returns that of the close."""
+        assert self._page is not None, "only the rows of a page are closed"
+        number = self.seq + 1
+        self.seq = number + self._page.symbols
+        self._page.closed(row, number, cause)
+        return number
 
     def pass_by(self, row: int, until: int) -> Passed:
         """Give out the numbers of the page's rows [row, until), from whose decisions nothing follows."""
@@ -204,10 +217,6 @@ class Journal:
         self._rows["events"].append((self.run, seq, 0, event.at, type(event).__name__, text, self._inputs))
         if type(event) is Candle:
             self._candles.append(event)
-
-    def _closed(self, event: BarClosed, seq: int, cause: int) -> None:
-        if self._page is not None:
-            self._page.closed(event.bar_ms, seq, cause)
 
     def _decision(self, decision: Decision, seq: int, cause: int) -> None:
         if self._page is not None:

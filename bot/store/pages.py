@@ -45,20 +45,20 @@ _NEVER = np.iinfo(np.int64).max  # the key of what has not ended
 
 
 class Page:
-    """What becomes of a view's decisions from row `first` on."""
+    """What becomes of a view's decisions from row `first` on; `symbols`: how many there are of each close."""
 
     def __init__(self, view: View, first: int) -> None:
         self._view = view
         self.names = view.names
-        self._symbols = len(view.bars.symbols)
+        self.symbols = len(view.bars.symbols)
         candles = view.present.sum(axis=1)
         candles[:first] = 0
         self._decides = candles > 0
         records = view.records if self._decides.all() else view.records[self._decides]
         self._records = memoryview(records.tobytes())
-        self._width = view.records.dtype.itemsize * self._symbols
+        self._width = view.records.dtype.itemsize * self.symbols
         candles_before, closes_before = _running(candles), _running(self._decides)
-        self._given = candles_before + closes_before * (1 + self._symbols)
+        self._given = candles_before + closes_before * (1 + self.symbols)
         self._candles: list[int] = candles_before.tolist()
         self._closes: list[int] = closes_before.tolist()
         self._told = first
@@ -67,9 +67,8 @@ class Page:
         self._passes: list[tuple[int, int, int]] = []
         self._followed: list[int] = []
 
-    def closed(self, bar_ms: int, seq: int, cause: int) -> None:
-        """The bar close that was settled as event `seq`; its decisions get the next numbers."""
-        row = bar_ms // self._view.bars.timeframe - self._view.bars.first - 1
+    def closed(self, row: int, seq: int, cause: int) -> None:
+        """The bar close of a row was event `seq`, and follows from event `cause`; its decisions get the next numbers."""
         self._visits.append((row, seq + 1, cause))
         self._next = row + 1
 
@@ -81,7 +80,7 @@ class Page:
         closes, candles = self._closes[until] - self._closes[row], self._candles[until] - self._candles[row]
         self._passes.append((row, until, seq))
         self._next = until
-        return Passed(candles + closes * (1 + self._symbols), closes, candles)
+        return Passed(candles + closes * (1 + self.symbols), closes, candles)
 
     def consequence(self, cause: int) -> None:
         """Something followed from event `cause`."""
@@ -109,7 +108,7 @@ class Page:
         rows = self._values(first, last, cut.last[order] - cut.first[order] + 1, symbol, number[first] + symbol, cause[first])
         place = np.empty(order.size, np.int64)
         place[order] = np.arange(order.size)
-        heads = place[np.searchsorted(cut.symbol, np.arange(self._symbols))].tolist()
+        heads = place[np.searchsorted(cut.symbol, np.arange(self.symbols))].tolist()
         return self._joined(rows, cut.ended[order].tolist(), heads, before, followed[0].tolist())
 
     def _numbers(self) -> tuple[Ints, Ints]:
@@ -119,7 +118,7 @@ class Page:
         given = self._given
         for row, until, seq in self._passes:
             number[row:until] = seq - given[row]
-        number += given[1:] - self._symbols + 1
+        number += given[1:] - self.symbols + 1
         cause[:] = number - 2
         if self._visits:
             row, seq, told = np.array(self._visits).T
@@ -128,18 +127,18 @@ class Page:
 
     def _standing(self, number: Ints) -> NDArray[np.bool_]:
         """bool[closes, S]: something followed from this decision."""
-        stands = np.zeros((number.size, self._symbols), np.bool_)
+        stands = np.zeros((number.size, self.symbols), np.bool_)
         causes = np.array(self._followed, np.int64)
         place = np.searchsorted(number, causes, side="right") - 1
         symbol = causes - number[place]
-        known = (place >= 0) & (symbol >= 0) & (symbol < self._symbols)
+        known = (place >= 0) & (symbol >= 0) & (symbol < self.symbols)
         stands[place[known], symbol[known]] = True
         return stands
 
     def _cut(self, closes: Ints, followed: NDArray[np.bool_]) -> _Cut:
         """Cut each symbol's decisions into rows, and find what ended each: what followed from it, or the decision after it."""
         cuts = []
-        for s in range(self._symbols):
+        for s in range(self.symbols):
             alone = followed[:, s]
             kind = self._view.side[closes, s].astype(np.int64) * 64 + self._view.reason[closes, s]
             differs = np.concatenate(([True], kind[1:] != kind[:-1]))
@@ -147,8 +146,8 @@ class Page:
             last = np.append(first[1:], kind.size) - 1
             # a decision that differs ends a row when it is made, one that leads to something a moment later, before its own row
             after = np.append(first[1:], first[-1])
-            by_kind = _key(after, ~differs[after], s, 0, self._symbols)
-            ended = np.where(alone[first], _key(first, True, s, 1, self._symbols), by_kind)
+            by_kind = _key(after, ~differs[after], s, 0, self.symbols)
+            ended = np.where(alone[first], _key(first, True, s, 1, self.symbols), by_kind)
             if not alone[first[-1]]:
                 ended[-1] = _NEVER
             cuts.append(_Cut(first, last, np.full(first.size, s, np.int64), ended))
@@ -200,7 +199,7 @@ class Page:
             if repeats and not alone[s]:
                 rows[heads[s]] = run.grown(rows[heads[s]]).row
             else:
-                extra.append((_key(0, repeats, s, 0, self._symbols), run.row))
+                extra.append((_key(0, repeats, s, 0, self.symbols), run.row))
         whole = bisect_left(ended, _NEVER)
         still = {str(row[SYMBOL]): Open(row, self._view.names) for row in rows[whole:]}
         del rows[whole:], ended[whole:]

@@ -157,6 +157,12 @@ def markets(draw: st.DrawFn) -> Market:
     return Market(symbols, draw(st.lists(one, min_size=1, max_size=14)))
 
 
+def visit(books: Journal, market: Market, row: int, start: int) -> None:
+    """One bar of a page that began at row `start`: nothing of it is an event but what follows from its decisions."""
+    number = books.close_row(row - start, books.bars(len(market.symbols)))
+    _consequences(books, market, row, [number + 1 + s for s in range(len(market.symbols))])
+
+
 def settle(books: Journal, market: Market, row: int) -> None:
     """One bar as the bus settles it: candles, the close, the decisions, and then what follows from them."""
     for symbol in market.symbols:
@@ -164,6 +170,10 @@ def settle(books: Journal, market: Market, row: int) -> None:
     bar = START + (row + 1) * MINUTE
     books.write(BarClosed(bar, bar), entered)
     numbers = [books.write(market.decision(row, s), entered) for s in range(len(market.symbols))]
+    _consequences(books, market, row, numbers)
+
+
+def _consequences(books: Journal, market: Market, row: int, numbers: list[int]) -> None:
     for s, bar in enumerate(market.bars[row]):
         if bar.follows:
             (_order, _refusal)[bar.follows - 1](books, numbers[s], row, market.symbols[s])
@@ -203,7 +213,7 @@ def turn(books: Journal, market: Market, start: int, stop: int, data: st.DataObj
         if until > row:
             assert books.pass_by(row - start, until - start).closes == until - row
         else:
-            settle(books, market, row)
+            visit(books, market, row, start)
             until = row + 1
         row = until
     books.end_page()
