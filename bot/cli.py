@@ -42,15 +42,16 @@ COMMANDS = (
     Row("look", "orders", "books:orders", "Orders and their states"),
     Row("look", "fills", "books:fills", "Trades of ours"),
     Row("look", "pnl", "books:pnl", "Profit and loss, by day or symbol"),
-    Row("look", "runs", "books:runs", "Every run in the store"),
+    Row("look", "runs", "runs:runs", "Every run in the store, with what it came to"),
     Row("look", "report", "report:report", "Tear sheet of a run: text or one HTML file"),
     Row("look", "verify", "verify:verify", "Decide a recorded run again and compare every digest"),
     Row("research", "data", "data:data", "Market data: import, list, check, synthesise"),
+    Row("research", "strategy", "strategy:strategy", "Write, show or check a strategy of your own"),
     Row("factors", "factor", "factor:factor", "Read factors, compute their values over data files"),
 )
 
 
-PLACED = {"Interrupted", "ConfigProblems", "FactorError"}  # these say by themselves where they come from
+PLACED = {"Interrupted", "ConfigProblems", "FactorError", "StrategyError"}  # these say by themselves where they come from
 
 
 class Commands(click.Group):
@@ -173,6 +174,8 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
     ):
         return kind, 8, f"the store is damaged: {error}; restore it from a backup.  sluice doctor looks at it"
     strategies = sys.modules.get("strategies.errors")  # who raised a FactorError has imported it
+    if strategies is not None and isinstance(error, strategies.StrategyError):
+        return "StrategyError", 4, str(error)
     if strategies is not None and isinstance(error, strategies.FactorError):
         from bot.commands.formulas import refusal
 

@@ -1,4 +1,4 @@
-"""`sluice positions`, `orders`, `fills`, `pnl`, `runs`: the ledger, read from the store."""
+"""`sluice positions`, `orders`, `fills`, `pnl`: the ledger, read from the store."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -135,31 +135,6 @@ def _by_factor(out: Out, run_name: str, config_file: Path | None, store_file: Pa
     head = ("FACTOR", "ENTRIES", "MEAN |CONTRIB|", "NET")
     lines = [look.heading(run), "", *out.table(head, rows, right=range(1, 4)), "closed round trips, net of fees and funding"]
     out.answer({"run": run.id, "by": "factor", "rows": found, "total": total}, lines)
-
-
-@click.command(cls=options.Command, examples=("sluice runs", "sluice runs --store runs.db --json"))
-@options.config_option
-@options.store_option
-@options.common
-def runs(config_file: Path | None, store_file: Path | None, as_json: bool) -> None:
-    """Every run in the store, the newest first."""
-    out = Out(as_json)
-    with look.store_of(config_file, store_file) as reader:
-        found = reader.runs()
-    now = times.now()
-    head = ("RUN", "MODE", "STATE", "BEGAN UTC", "TOOK", "SYMBOLS", "BAR", "DIGEST")
-    rows = [
-        (
-            run.id, run.mode, run.state, f"{clock(run.started_ms)} ({ago(run.started_ms, now)})",
-            "-" if run.ended_ms is None else f"{(run.ended_ms - run.started_ms) / 1000:,.0f}s", " ".join(run.symbols),
-            times.span_text(run.timeframe), (run.digest or "-")[:12],
-        )
-        for run in found
-    ]  # fmt: skip
-    documents = [
-        {name: getattr(run, name) for name in run.__struct_fields__ if name not in ("config", "summary")} for run in found
-    ]  # both are documents of their own: sluice report has them
-    out.answer({"runs": documents}, _table_or(out, head, rows, (4,), "no run yet"))
 
 
 def _with_net(row: object, first: str = "symbol") -> dict[str, object]:

@@ -25,8 +25,8 @@ def report(
 
     docs/metrics.md has the formulas. A synthetic market is named as one on every page.
     """
-    from bot.report_tables import text
     from bot.report_store import from_store
+    from bot.report_tables import text
 
     out = Out(as_json)
     store = setting.books(config_file, store_file)
