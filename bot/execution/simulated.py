@@ -317,7 +317,7 @@ class SimulatedExecutor:
         after = self.account.holdings[order.symbol].quantity
         if before and (not after or (after > 0) is not (before > 0)):
             for other in list(self._orders[order.symbol].values()):
-                if other is not order and (other.reduce_only or order.parent):
+                if other.reduce_only or order.parent:  # what is left of this order too: it was cut to the position
                     self._drop(other, bar.candle.at, "the position is closed", bar.out)
         if (order.stop is not None or order.take is not None) and after * order.sign > 0:
             self._attach(bar, order)
