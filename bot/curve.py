@@ -16,6 +16,11 @@ from feeds.mapped import give_back, pieces
 from feeds.times import DAY
 
 
+def dot(a: Array, b: Array) -> float:
+    """Sum of products, without the threads of a linear algebra library: they would wait for each other over so little."""
+    return float(np.einsum("i,i->", a, b))
+
+
 class Curve(NamedTuple):
     """start: equity before the first bar; equity float64[T] at each close."""
 
@@ -63,14 +68,14 @@ def returns_of(curve: Curve) -> Returns | None:
             return None
         returns = after / before - 1.0
         won, lost = returns[returns > 0], returns[returns < 0]
-        sums.append((returns.size, won.size, lost.size, float(won.sum()), float(lost.sum()), float(returns.sum()), float(lost @ lost)))
+        sums.append((returns.size, won.size, lost.size, float(won.sum()), float(lost.sum()), float(returns.sum()), dot(lost, lost)))
     count, won_, lost_, gain, loss, total, below = (math.fsum(column) for column in zip(*sums, strict=True))
     mean = total / count
     powers: list[tuple[float, ...]] = []
     for _, before, after in curve.steps():
         centred = after / before - 1.0 - mean
         square = centred * centred
-        powers.append((float(square.sum()), float((square * centred).sum()), float((square * square).sum())))
+        powers.append((float(square.sum()), dot(square, centred), dot(square, square)))
     spread, cubed, fourth = (math.fsum(column) / count for column in zip(*powers, strict=True))
     return Returns(int(count), int(won_), int(lost_), gain, loss, mean, spread, cubed, fourth, below / count)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 
+from bot.curve import dot
 from feeds.bars import Array
 from feeds.mapped import LONG, Growing, give_back, pieces
 
@@ -115,12 +116,13 @@ def _ranks(rows: int, pairs: _Pairs, side: int) -> Array:
     for begin, end in runs:
         values = pairs.piece(begin, end)[side]
         known = ~np.isnan(values)
-        different, place = np.unique(values[known], return_inverse=True)
-        twice = np.ones(different.size)
-        for start, stop in zip([0, *ends], ends, strict=False):
-            twice += np.searchsorted(whole[start:stop], different, "left")
-            twice += np.searchsorted(whole[start:stop], different, "right")
-            give_back(whole)
+        different, place, times = np.unique(values[known], return_inverse=True, return_counts=True)
+        twice = 1.0 + 2.0 * np.cumsum(times) - times  # among its own run
+        for run, start, stop in zip(runs, [0, *ends], ends, strict=False):
+            if run != (begin, end):
+                twice += np.searchsorted(whole[start:stop], different, "left")
+                twice += np.searchsorted(whole[start:stop], different, "right")
+                give_back(whole)
         out = np.full(values.shape, np.nan)
         out[known] = twice[place] / 2.0
         ranks.append(out)
@@ -157,7 +159,7 @@ def _standard(rows: int, pairs: _Pairs) -> tuple[int, _Standard | None]:
         x, y = (side[~np.isnan(side)] for side in pairs.piece(begin, end))
         largest = [max(most, float(np.abs(side).max(initial=0.0))) for most, side in zip(largest, (x, y), strict=True)]
         x, y = x - mean_x, y - mean_y
-        powers.append((float(x @ x), float(y @ y), float(x @ y)))
+        powers.append((dot(x, x), dot(y, y), dot(x, y)))
     xx, yy, xy = (math.fsum(column) / count for column in zip(*powers, strict=True))
     deviations = math.sqrt(xx), math.sqrt(yy)
     if not all(deviation > 1e-12 * most for deviation, most in zip(deviations, largest, strict=True)):
@@ -169,7 +171,8 @@ def _coefficients(rows: int, symbols: Sequence[_Pairs]) -> tuple[Figures, list[t
     """The mean coefficient of the symbols that have one, and its t; and for each symbol the pairs, its coefficient and its t."""
     found = [_standard(rows, pairs) for pairs in symbols]
     there = sum(standard is not None for _, standard in found)
-    each, total = [Lags(rows) for _ in symbols], Lags(rows)
+    each = [Lags(rows) for _ in symbols]
+    total = Lags(rows) if len(symbols) > 1 else each[0]
     for begin, end in pieces(rows if there else 0):
         together = np.zeros(end - begin)
         for (_, standard), pairs, lags in zip(found, symbols, each, strict=True):
@@ -177,7 +180,8 @@ def _coefficients(rows: int, symbols: Sequence[_Pairs]) -> tuple[Figures, list[t
                 influence = standard.influence(rows, pairs.piece(begin, end))
                 lags.add(influence)
                 together += influence
-        total.add(together / there)
+        if total is not each[0]:
+            total.add(together / there)
     by_symbol: list[tuple[int, float | None, float | None]] = [
         (count, None, None) if standard is None else (count, standard.coefficient, _t(standard.coefficient, lags))
         for (count, standard), lags in zip(found, each, strict=True)
@@ -211,7 +215,7 @@ class Lags:
         for lag, sums in enumerate(self._sums):
             first = max(self._before.size, lag)
             if first < joined.size:
-                sums.append(float(joined[first:] @ joined[first - lag : joined.size - lag]))
+                sums.append(dot(joined[first:], joined[first - lag : joined.size - lag]))
         self._before = joined[max(0, joined.size - self._most) :].copy()
 
     def error(self) -> float:

@@ -28,6 +28,7 @@ from feeds.history import History, Recorded, read_candles
 from feeds.instrument_files import instruments_beside
 from feeds.instruments import Instrument
 from feeds.layout import folders_of
+from feeds.mapped import give_back
 from feeds.metric_files import MetricFile
 from feeds.news_files import NewsFile
 from feeds.synth import is_synthetic
@@ -103,7 +104,7 @@ def replay(
         extra: dict[str, Any] = {
             "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
             "stop": ends, "warnings": (*market.warnings, *_uncovered(market, max(since, history.span[0]), ends)),
-            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": dict(config.strategy.factors), "command": command,
+            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": plans.texts(config), "command": command,
             "slippage_parts": _slippage(config, history, session),
         }  # fmt: skip
         result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
@@ -170,12 +171,14 @@ def _keep_equity(session: Session, journal: Journal, timeframe: Millis, most: in
     record = record_of(session, timeframe)
     rows = rows_to_keep(record.bar_ms, record.equity, most)
     journal.equities(zip(*(column[rows].tolist() for column in record[:5]), strict=True))
+    give_back(*record)
 
 
 def _keep_prices(books: Store, run: str, history: History, start: Millis, stop: Millis | None) -> None:
     first, end = history.window(start, stop)
     lanes = zip(history.symbols, history.lanes, strict=True)
     keep_prices(books, run, (price_path(name, lane.numbers, lane.columns, history.timeframe, first, end) for name, lane in lanes))
+    give_back(*(column for lane in history.lanes for column in lane.columns))
 
 
 def _slippage(config: Config, history: History, session: Session) -> Shortfall:
