@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +25,9 @@ from strategies.factors.reading import read
 from strategies.signals import SLOW_FIELDS, Signal, Windows, built_in, from_factor
 from strategies.snapshot import TRAILING, Ageing
 
+if TYPE_CHECKING:
+    from strategies.definition import Definition
+
 
 def strategy_plan(config: Config, timeframe: Millis, metrics: Collection[str]) -> Plan:
     """The signals and thresholds of a config.
@@ -33,6 +36,8 @@ def strategy_plan(config: Config, timeframe: Millis, metrics: Collection[str]) -
     Raises FactorError naming the factor, ConfigError for a weight without a factor or when there is nothing to trade.
     """
     strategy, windows = config.strategy, config.strategy.windows
+    if strategy.code:
+        return _own_plan(config, timeframe, metrics)
     weights = {name: float(getattr(strategy.signals, name)) for name in strategy.signals.__struct_fields__ if name != "factors"}
     signals = built_in(
         {name: weight for name, weight in weights.items() if weight > 0},
@@ -41,12 +46,43 @@ def strategy_plan(config: Config, timeframe: Millis, metrics: Collection[str]) -
     signals += _factors(config, timeframe, metrics)
     if not signals:
         raise ConfigError("strategy: every signal has weight 0 and there is no factor; give one a weight, or name a factor")
+    return _plan(config, tuple(signals))
+
+
+def _own_plan(config: Config, timeframe: Millis, metrics: Collection[str]) -> Plan:
+    """The plan of a strategy file."""
+    parts = definition_of(config).parts(timeframe, _fields(metrics))
+    return _plan(config, parts.signals)._replace(
+        fusion=parts.fusion, target=parts.target, rebalance=parts.rebalance, hook=parts.hook, warm_up=parts.warm_up
+    )
+
+
+def _plan(config: Config, signals: tuple[Signal, ...]) -> Plan:
+    strategy, windows = config.strategy, config.strategy.windows
     return Plan(
-        tuple(signals),
+        signals,
         Thresholds(strategy.entry_threshold, strategy.min_confidence),
         Ageing(int(windows.metric), int(windows.story), windows.observations, windows.least_observations),
         windows.volatility, int(config.exchange.late), int(config.exchange.stale),
     )  # fmt: skip
+
+
+def definition_of(config: Config) -> "Definition":
+    """The strategy file of a config that has one. Raises StrategyError."""
+    from strategies.definition import Definition
+
+    strategy = config.strategy
+    return Definition.of(strategy.code, strategy.file or "strategy.py", strategy.parameters)
+
+
+def texts(config: Config) -> dict[str, str]:
+    """What is traded, as text by name: the factors of a config, or what its strategy file declares."""
+    return definition_of(config).texts() if config.strategy.code else dict(config.strategy.factors)
+
+
+def _fields(metrics: Collection[str]) -> set[str]:
+    """The words of the language, beside its operators."""
+    return {*COLUMNS, *SLOW_FIELDS, *metrics, *(name + TRAILING for name in metrics)}
 
 
 def _factors(config: Config, timeframe: Millis, metrics: Collection[str]) -> list[Signal]:
@@ -54,7 +90,7 @@ def _factors(config: Config, timeframe: Millis, metrics: Collection[str]) -> lis
     unknown = sorted(set(strategy.weights) - set(strategy.factors))
     if unknown:
         raise ConfigError(f"strategy.weights.{unknown[0]}: there is no factor of this name; add it to strategy.factors")
-    fields = {*COLUMNS, *SLOW_FIELDS, *metrics, *(name + TRAILING for name in metrics)}
+    fields = _fields(metrics)
     signals = []
     for name, text in strategy.factors.items():
         weight = strategy.weights.get(name, strategy.signals.factors)

@@ -13,12 +13,13 @@ from bot.render import Out
 @click.option("--minutes", type=options.POSITIVE, metavar="N", help="End after so many minutes of yours.  [default: at the end]")
 @click.option("--seed", type=options.SEED, default=None, metavar="N", help="Which market.  [default: [demo] seed]")
 @options.config_option
+@options.strategy_options
 @options.store_option
 @click.option("--no-web", is_flag=True, hidden=True, help="Without the dashboard.")
 @options.common
 def demo(
-    *, speed: float | None, minutes: float | None, seed: int | None, config_file: Path | None, store_file: Path | None, no_web: bool,
-    as_json: bool,
+    *, speed: float | None, minutes: float | None, seed: int | None, config_file: Path | None, strategy_file: Path | None,
+    changes: tuple[str, ...], store_file: Path | None, no_web: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Paper trading on a synthetic market: candles, headlines, on-chain and funding, accelerated. Needs no key and no network.
 
@@ -29,7 +30,7 @@ def demo(
     from bot.commands.session import conduct
 
     out = Out(as_json)
-    loaded = setting.configuration(config_file)
+    loaded = setting.configuration(config_file, strategy_file, changes)
     config = loaded.config
     store = setting.demo_path(loaded, store_file)
     watch = Watch(out, float(config.account.cash))

@@ -173,7 +173,12 @@ def because(run: "RunRow", row: "DecisionRow") -> str:
 
 def sources(run: "RunRow") -> dict[str, str]:
     """Where each signal comes from: the text of a factor, the kind of data of a built-in signal."""
-    texts = json.loads(run.config or "{}").get("strategy", {}).get("factors", {})
+    strategy = json.loads(run.config or "{}").get("strategy", {})
+    texts = strategy.get("factors", {})
+    if strategy.get("code"):
+        from strategies.definition import Definition
+
+        texts = Definition.of(strategy["code"], strategy["file"], strategy["parameters"]).texts()
     return {**FROM, **{str(name): plain(text, 80) for name, text in texts.items()}}
 
 

@@ -152,6 +152,15 @@ def config_option(function: F) -> F:
     return click.option("--config", "config_file", metavar="FILE", type=file, envvar="SLUICE_CONFIG", help=says)(function)
 
 
+def strategy_options(function: F) -> F:
+    """`--strategy FILE` and `--set NAME=VALUE`, as `strategy_file` and `changes`."""
+    says = "Setting of this run, such as trading.stop_loss=0.01; without a dot a parameter of the strategy. Repeatable."
+    function = click.option("--set", "changes", metavar="NAME=VALUE", multiple=True, help=says)(function)
+    file = click.Path(path_type=Path)
+    helps = "Strategy of your own (docs/strategies.md).  [default: [strategy] file of the configuration]"
+    return click.option("--strategy", "strategy_file", metavar="FILE", type=file, help=helps)(function)
+
+
 def store_option(function: F) -> F:
     """`--store FILE`, as `store_file`."""
     says = "Database of the bot.  [default: [store] path of the configuration]"

@@ -30,6 +30,7 @@ FILES = ("candles", "funding", "metrics", "news")
 @click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First instant, UTC.")
 @click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="First instant that is not replayed, UTC.")
 @options.config_option
+@options.strategy_options
 @click.option("--store", type=click.Path(path_type=Path), metavar="FILE", help="Keep the run in this database.  [default: in memory]")
 @click.option("--seed", type=options.SEED, metavar="N", default=0, show_default=True, help="Seed of the run.")
 @click.option("--step", is_flag=True, help="Settle every bar, also where nothing can happen: slow, for checking.")
@@ -37,8 +38,9 @@ FILES = ("candles", "funding", "metrics", "news")
 @click.option("--html", type=options.Page(), metavar="FILE", help="Also write the report as one HTML file.")
 @options.common
 def replay(
-    *, config_file: Path | None, symbols: tuple[str, ...], timeframe: int | None, start: int | None, stop: int | None, store: Path | None,
-    seed: int, step: bool, block: int | None, html: Path | None, as_json: bool, **named: tuple[str, ...],
+    *, config_file: Path | None, strategy_file: Path | None, changes: tuple[str, ...], symbols: tuple[str, ...], timeframe: int | None,
+    start: int | None, stop: int | None, store: Path | None, seed: int, step: bool, block: int | None, html: Path | None, as_json: bool,
+    **named: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Trade through history, bar by bar, exactly as paper and live would have, and report.
 
@@ -53,7 +55,7 @@ def replay(
     if html is not None and not html.absolute().parent.is_dir():
         raise click.UsageError(f"--html {html}: there is no folder {html.parent}; make it first")
     out = Out(as_json)
-    loaded = setting.configuration(config_file)
+    loaded = setting.configuration(config_file, strategy_file, changes)
     config = loaded.config
     files = {
         name: [Path(path) for path in named[name]] or [loaded.resolve(path) for path in getattr(config.replay, name)] for name in FILES
@@ -65,7 +67,7 @@ def replay(
             config, candles=files["candles"], funding=files["funding"], metrics=files["metrics"], news=files["news"],
             symbols=symbols or None, timeframe=timeframe, start=start, stop=stop, store=books, seed=seed, step=step,
             block=block or config.replay.block, progress=tell,
-            command=replay_command(loaded.file, files, symbols, timeframe, start, stop, seed),
+            command=replay_command(loaded.file, files, symbols, timeframe, start, stop, seed, strategy_file, changes),
         )  # fmt: skip
         if html is not None and books is not None:
             write_html(books, result.run, html)

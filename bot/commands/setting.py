@@ -1,12 +1,12 @@
 """Where a command finds its configuration and its store: what was named, else what is here, else the built-in values."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any  # Any: TOML
 
-from bot.errors import NotFound
+from bot.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from bot.config import ConfigProblems, Loaded
@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 DEMO = "synthetic.db"  # the demo's books lie beside the bot's own, so that play never mixes with work
 
 
-def configuration(named: Path | None) -> "Loaded":
-    """Raises ConfigError with file, line and column of what is wrong."""
+def configuration(named: Path | None, strategy: Path | None = None, changes: Sequence[str] = ()) -> "Loaded":
+    """Raises ConfigError with file, line and column of what is wrong.
+
+    strategy  a strategy file, from where the command was called
+    changes   settings of this run, each as `trading.stop_loss=0.01`; a name without a dot is a parameter of the strategy
+    """
     from bot import config
 
-    return config.load(named)
+    overrides: dict[str, Any] = {} if strategy is None else {"strategy.file": str(strategy.absolute()), "strategy.code": ""}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {change}: write NAME=VALUE, such as trading.stop_loss=0.01, or lookback=240 of a strategy file")
+        where = name.strip() if "." in name else f"strategy.parameters.{name.strip()}"
+        overrides[where] = config.value_of(text.strip(), where)
+    return config.load(named, overrides=overrides)
 
 
 @contextmanager

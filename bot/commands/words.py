@@ -16,12 +16,16 @@ NO_CONFIG = Path(os.devnull)
 
 def replay_command(
     config: Path | None, files: Mapping[str, Sequence[Path]], symbols: Sequence[str], timeframe: int | None, start: int | None,
-    stop: int | None, seed: int, environment: Mapping[str, str] | None = None,
+    stop: int | None, seed: int, strategy: Path | None = None, changes: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
     """Of a replay; `config` is the file that was read (None: none was), environment that of the process when not given."""
     known = os.environ if environment is None else environment
     words = [f"{name}={shlex.quote(value)}" for name, value in sorted(known.items()) if name.startswith(SETTINGS)]
     words += ["sluice", "replay", "--config", _from_root(NO_CONFIG if config is None else config)]
+    words += ["--strategy", _from_root(strategy)] if strategy is not None else []
+    for change in changes:
+        words += ["--set", shlex.quote(change)]
     for name, paths in files.items():
         words += [f"--{name}", *map(_from_root, paths)] if paths else []
     words += ["--symbols", shlex.quote(",".join(symbols))] if symbols else []

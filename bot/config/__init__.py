@@ -20,13 +20,28 @@ from bot.config import tables
 from bot.config.read import SHOWN, Problem, Reader, leaves, names_secret
 from bot.config.rules import problems as misfits
 from bot.config.secrets import Secret, Secrets, read_secrets
+from bot.config.strategy_file import Read, with_strategy
 from bot.config.syntax import syntax_problem
 from bot.config.tables import Config
 from bot.config.text import Found, Path, Place, dotted, scan
 from bot.config.values import Span
 from bot.errors import ConfigError
+from strategies.errors import StrategyError
 
-__all__ = ["Config", "ConfigProblems", "Loaded", "Secret", "Secrets", "Span", "default_text", "load", "read_secrets", "schema", "tables"]
+__all__ = [
+    "Config",
+    "ConfigProblems",
+    "Loaded",
+    "Secret",
+    "Secrets",
+    "Span",
+    "default_text",
+    "load",
+    "read_secrets",
+    "schema",
+    "tables",
+    "value_of",
+]
 
 ENVIRONMENT = "SLUICE__"
 DEEPEST = 32  # parts of a key
@@ -55,7 +70,7 @@ class Loaded(NamedTuple):
 
     origin  dotted setting -> "default", "FILE:LINE", "env" or "command line"
     file    where it was read from, None when built in; text  what stood in it
-    sources  factor -> the file that its text was read from
+    sources  factor -> the file that its text was read from;  strategy: the file of the strategy (None: there is none)
     """
 
     config: Config
@@ -63,6 +78,7 @@ class Loaded(NamedTuple):
     file: FilePath | None
     text: str
     sources: Mapping[str, str] = MappingProxyType({})
+    strategy: FilePath | None = None
 
     def refuse(self, setting: str, message: str, suggestion: str = "", at: int = 0) -> ConfigProblems:
         """A refusal that points at a setting, for what is only found out later, such as a factor text.
@@ -132,12 +148,16 @@ def load(path: FilePath | str | None = None, env: Mapping[str, str] | None = Non
     reader = Reader(Config)
     config: Config = reader.table(Config, document)
     refused = {dotted(p.path[:n]) for p in reader.problems for n in range(1, len(p.path) + 1)}
-    config, sources, unreadable = _factor_files(config, file.parent if source.text else FilePath())
-    found = [*reader.problems, *unreadable, *misfits(config, refused)]
+    base = file.parent if source.text else FilePath()
+    config, sources, unreadable = _factor_files(config, base)
+    read = _strategy(config, base, outside)
+    config = read.config
+    found = [*reader.problems, *unreadable, *read.problems, *misfits(config, refused)]
     if found:
         found.sort(key=lambda problem: _order(problem, source, outside))
         raise ConfigProblems([_pointed(problem, source, outside) for problem in found[:SHOWN]], len(found))
-    return Loaded(config, _origins(config, source, origin), file if source.text or path is not None else None, source.text, sources)
+    origins = _origins(config, source, origin) | dict.fromkeys(read.ruled, f"rules of {config.strategy.file}")
+    return Loaded(config, origins, file if source.text or path is not None else None, source.text, sources, read.path)
 
 
 def default_text(profile: str = "paper") -> str:
@@ -147,11 +167,24 @@ def default_text(profile: str = "paper") -> str:
     return docs.default_text(profile)
 
 
+def value_of(text: str, setting: str) -> Any:  # Any: TOML
+    """What somebody typed for a setting, as TOML would have it."""
+    return _value(text, tuple(setting.split(".")))
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of config.toml."""
     from bot.config import docs
 
     return docs.schema()
+
+
+def _strategy(config: Config, base: FilePath, outside: Mapping[Path, str]) -> Read:
+    """The configuration with its strategy file; a source that is no strategy is told with its own places."""
+    try:
+        return with_strategy(config, base, outside)
+    except StrategyError as error:
+        raise ConfigProblems(error.problems) from None
 
 
 def _factor_files(config: Config, base: FilePath) -> tuple[Config, dict[str, str], list[Problem]]:

@@ -1,6 +1,7 @@
 """What the settings look like elsewhere: a commented config.toml, docs/config.md, and the JSON Schema. All made from the structs."""
 
 import textwrap
+import types
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -41,6 +42,7 @@ EXAMPLES = {
     ),
     "strategy.dialects": ('# reversal = "sluice"',),
     "strategy.weights": ("# reversal = 0.2",),
+    "strategy.parameters": ("# lookback = 240",),
 }
 PROFILES: dict[str, dict[str, str]] = {
     "paper": {},
@@ -196,6 +198,8 @@ def _kind_schema(kind: Any, extra: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "string", "pattern": r"^\d+(ms|s|m|h|d|w)$"}
     if kind is str:
         return {"type": "string", **({"pattern": f"^{extra['shape']}$"} if extra.get("shape") else {})}
+    if origin is types.UnionType:
+        return {"type": ["boolean", "integer", "number", "string"]}
     names = {"above": "exclusiveMinimum", "least": "minimum", "most": "maximum", "below": "exclusiveMaximum"}
     limits = {word: extra[rule] for rule, word in names.items() if extra.get(rule) is not None}
     return {"type": {bool: "boolean", int: "integer"}.get(kind, "number"), **limits}

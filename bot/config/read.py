@@ -1,6 +1,7 @@
 """A document of plain values -> structs, or every reason why not. Nothing here knows files or lines."""
 
 import re
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -126,6 +127,9 @@ class Reader:
             return self._choice(get_args(kind), raw, path)
         if kind is bool:
             return self._bool(raw, path)
+        if origin is types.UnionType:
+            plain = float(raw) if isinstance(raw, Decimal) else raw
+            return plain if isinstance(plain, kind) else self._refuse(path, f"{_shown(raw)} is no plain value")
         if kind is str:
             return self._text(extra, raw, path)
         if kind is Span:

@@ -74,6 +74,8 @@ def _thresholds(config: Config) -> Iterator[Problem]:
 
 def _something_to_say(config: Config) -> Iterator[Problem]:
     weights = config.strategy.signals
+    if config.strategy.code:
+        return
     if not config.strategy.factors and not any(getattr(weights, name) for name in weights.__struct_fields__ if name != "factors"):
         yield _problem("strategy.signals", "every signal has weight 0 and there are no factors: nothing would ever be decided")
 

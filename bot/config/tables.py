@@ -128,6 +128,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
         float, note("A position ends when the score falls back through it; 0: at the change of sign", "score", least=0, below=1)
     ] = 0.0
     min_confidence: Annotated[float, note("Confidence that an entry must pass", "fraction", least=0, below=1)] = 0.5
+    file: Annotated[str, note("A strategy of your own: a Python file beside this one (docs/strategies.md); empty: the signals below")] = ""
+    code: Annotated[str, note("The source of a strategy itself, in place of a file")] = ""
     signals: SignalWeights = SignalWeights()
     windows: Windows = Windows()
     factors: Annotated[
@@ -140,6 +142,9 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     ] = {}
     weights: Annotated[
         dict[str, Annotated[float, note("", least=0, most=10)]], note("Weights of single factors: name = weight", keys=NAME)
+    ] = {}
+    parameters: Annotated[
+        dict[str, Annotated[bool | int | float | str, note("")]], note("Parameters of the strategy file: name = value", keys=NAME)
     ] = {}
 
 

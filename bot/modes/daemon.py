@@ -225,7 +225,7 @@ class Books:
         session = self.session
         extra: dict[str, Any] = {
             "run": self.run, "mode": self._mode, "digest": self.journal.digest(), "start": self._started.at,
-            "stop": max(self._started.at, self.seen_ms), "synthetic": self._mode == "demo", "factors": dict(self._config.strategy.factors),
+            "stop": max(self._started.at, self.seen_ms), "synthetic": self._mode == "demo", "factors": plans.texts(self._config),
         }  # fmt: skip
         result = result_of(session, PaperResult, extra, self._universe.timeframe, time.perf_counter() - self._begun)
         assert isinstance(result, PaperResult)
