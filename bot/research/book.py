@@ -108,6 +108,7 @@ class _Runner:
         self.since = 0  # row of the last trade: funding is settled up to its open
         self.orders: dict[int, Array] = {}
         self.traded, self.paid = np.zeros((2, self.rows, factors))  # money, by row
+        self.leaving = np.zeros(factors)  # what the last exit costs
         self.counts = np.zeros((3, factors), np.int64)  # trades, missed, ended
         self.stretches: list[tuple[int, Array, Array]] = [(0, self.units.copy(), self.cash.copy())]
         with np.errstate(divide="ignore"):
@@ -230,6 +231,7 @@ class _Runner:
         self.paid[-1] += cost.sum(axis=1)
         self.counts[0] += (units != 0).sum(axis=1)
         equity[-1] -= cost.sum(axis=1)
+        self.leaving = cost.sum(axis=1)
 
     def _book(self, f: int, equity: Array, gross: Array, net: Array, funding: Array, stale: int, weights: Array | None) -> Book:
         lost = np.flatnonzero(equity <= 0.0)
@@ -238,7 +240,9 @@ class _Runner:
         if lost.size:
             alive[lost[0] :] = False
         start = np.where(alive, equity[:-1], 1.0)
-        after = np.where(alive, np.maximum(equity[:-1] - self.paid[:, f], 1e-300), 1.0)
+        left = equity[:-1] - self.paid[:, f]
+        left[-1] += self.leaving[f]  # paid at the close, not at the open
+        after = np.where(alive, np.maximum(left, 1e-300), 1.0)
         returns = np.where(alive, np.maximum(equity[1:], 0.0) / start - 1.0, 0.0)
         costs, paid, turnover = (np.where(alive, x / start, 0.0) for x in (self.paid[:, f], funding, self.traded[:, f]))
         return Book(
