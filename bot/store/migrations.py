@@ -126,6 +126,24 @@ RUN_TABLES = (
 )  # fmt: skip
 
 
+_RECORD = (
+    Step(
+        "record",
+        (
+            """CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+)""",
+            """CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name")""",
+        ),
+    ),
+)
+_APPLIED = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, strftime('%Y-%m-%d %H:%M:%f000+00:00', 'now'))"
+
+
 def level(conn: sqlite3.Connection, schema: Schema, path: str) -> int:
     """How many steps the file has taken; 0 for an empty one.
 
@@ -166,15 +184,18 @@ def check(conn: sqlite3.Connection, path: str) -> None:
 def migrate(conn: sqlite3.Connection, schema: Schema, *, record: bool) -> None:
     """Take every step that is missing, all in one transaction: a crash leaves the old schema or the new one.
 
-    record  keep sqlite-utils' own record of steps in the file (a database in memory needs none, and its import is slow)
+    record  keep sqlite-utils' own record of steps in the file (a database in memory needs none). A new file gets the record that
+            sqlite-utils would write: its import takes a quarter of a second, and pandas with it where that is installed
     """
     conn.execute("BEGIN IMMEDIATE")
     try:
-        if record:
+        if record and conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             _apply(conn, schema)
         else:
-            for step in schema.steps:
+            for step in (*_RECORD, *schema.steps) if record else schema.steps:
                 _run(conn, step)
+            for step in schema.steps if record else ():
+                conn.execute(_APPLIED, (schema.name, step.name))
         conn.execute(f"PRAGMA application_id = {schema.mark}")
         conn.execute(f"PRAGMA user_version = {len(schema.steps)}")
         conn.execute("COMMIT")

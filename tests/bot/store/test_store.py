@@ -6,9 +6,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database, Migrations
 
 from bot.errors import CheckFailed, ConfigError, TimedOut
 from bot.store import store as module
@@ -208,9 +210,29 @@ def test_store_locked_by_another_writer_times_out(tmp_path: Path, monkeypatch: p
 def test_sqlite_utils_is_loaded_only_to_change_a_schema(tmp_path: Path) -> None:
     path = tmp_path / "bot.db"
     code = "import sys; from bot.store.store import Store; Store.open(sys.argv[1]); print('sqlite_utils' in sys.modules)"
-    assert run_python(code, str(path)).stdout == "True\n"
-    assert run_python(code, str(path)).stdout == "False\n"
-    assert run_python(code, MEMORY).stdout == "False\n"
+    for file in (str(path), str(path), MEMORY):
+        assert run_python(code, file).stdout == "False\n"
+    older = Schema(LEDGER.name, LEDGER.mark, LEDGER.steps[:1])
+    conn = connect(str(tmp_path / "older.db"), "FULL")
+    migrate(conn, older, record=True)
+    conn.close()
+    assert run_python(code, str(tmp_path / "older.db")).stdout == "True\n"
+
+
+def test_the_record_of_a_new_file_is_the_one_that_sqlite_utils_writes(tmp_path: Path) -> None:
+    conn = connect(str(tmp_path / "by_hand.db"), "FULL")
+    migrate(conn, LEDGER, record=True)
+    theirs = sqlite3.connect(tmp_path / "theirs.db")
+    steps = Migrations(LEDGER.name)
+    steps(name="m001_books")(lambda db: None)
+    steps.apply(Database(theirs))
+    asked = "SELECT name, sql FROM sqlite_master WHERE name LIKE '%_sqlite_migrations%' ORDER BY name"
+    assert conn.execute(asked).fetchall() == theirs.execute(asked).fetchall()
+    assert [step.name for step in Migrations(LEDGER.name).applied(Database(conn))] == [step.name for step in LEDGER.steps]
+    (mine,), (other,) = (
+        c.execute("SELECT applied_at FROM _sqlite_migrations WHERE name = 'm001_books'").fetchone() for c in (conn, theirs)
+    )
+    assert abs(datetime.fromisoformat(mine) - datetime.fromisoformat(other)) < timedelta(minutes=1)
 
 
 def test_steps_are_on_record_in_the_file(tmp_path: Path) -> None:
