@@ -21,6 +21,7 @@ from strategies.signals import Signal
 from strategies.strategy import Strategy, Value
 
 THRESHOLDS = ("entry_threshold", "exit_threshold", "min_confidence")
+_NUMBER = re.compile(r"\s*\(?-?\d+(\.\d+)?\)?\s*")
 _PLACE = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 
 
@@ -90,6 +91,8 @@ class Definition(NamedTuple):
         factors = self._factors(timeframe, fields)
 
         def graph(table: str, name: str, text: str) -> Node:
+            if _NUMBER.fullmatch(self._text(text)):
+                return const(float(self._text(text).strip(" ()")))
             with _Naming(self, table, name):
                 words = {*fields, *factors}
                 return _replaced(parse(self._text(text), timeframe=timeframe, fields=words, units=False), factors)
