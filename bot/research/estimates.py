@@ -66,9 +66,10 @@ def newey_west(x: Array, lag: int | None = None, horizon: int = 1) -> Estimate:
     count = int(known.sum())
     if count == 0:
         return Estimate()
-    mean = float(x[known].mean())
-    influence = np.where(known, x - mean, 0.0)
-    return estimate(mean, long_run_error(influence, count, lag, horizon), count)
+    scaled, size = _scaled(np.where(known, x, 0.0))
+    mean = float(scaled[known].mean())
+    influence = np.where(known, scaled - mean, 0.0)
+    return estimate(mean * size, long_run_error(influence, count, lag, horizon) * size, count)
 
 
 def long_run_error(influence: Array, count: int, lag: int | None = None, horizon: int = 1) -> float:
@@ -80,10 +81,11 @@ def long_run_error(influence: Array, count: int, lag: int | None = None, horizon
     chosen = automatic_lag(influence, horizon) if lag is None else lag
     if count < max(LEAST, 2 * (chosen + 1)):
         return math.nan
-    total = _dot(influence, influence)
+    scaled, size = _scaled(influence)
+    total = _dot(scaled, scaled)
     for step in range(1, chosen + 1):
-        total += 2.0 * (1.0 - step / (chosen + 1.0)) * _dot(influence[step:], influence[:-step])
-    return math.sqrt(max(total, 0.0)) / count
+        total += 2.0 * (1.0 - step / (chosen + 1.0)) * _dot(scaled[step:], scaled[:-step])
+    return math.sqrt(max(total, 0.0)) / count * size
 
 
 def automatic_lag(x: Array, horizon: int = 1) -> int:
@@ -91,7 +93,7 @@ def automatic_lag(x: Array, horizon: int = 1) -> int:
 
     ceil(1.1447 (a T)^(1/3)), a = (sum |j| s_j / sum s_j)^2, s_j the autocovariances at the lags up to ceil(4 (T / 100)^(2/9)).
     """
-    values = np.where(np.isfinite(x), x, 0.0)
+    values = _scaled(np.where(np.isfinite(x), x, 0.0))[0]
     count = int(values.shape[0])
     steps = min(count - 1, math.ceil(4.0 * math.pow(count / 100.0, 2.0 / 9.0))) if count else 0
     plain, weighted = _dot(values, values), 0.0
@@ -108,16 +110,24 @@ def _dot(a: Array, b: Array) -> float:
     return math.fsum(float(a[i : i + PIECE] @ b[i : i + PIECE]) for i in range(0, a.shape[0], PIECE))
 
 
+def _scaled(x: Array) -> tuple[Array, float]:
+    """x in units of its largest, and that unit: squares of what is very large or very small are still numbers."""
+    size = float(np.abs(x).max(initial=0.0))
+    return (x / size, size) if 0.0 < size < math.inf else (x, 1.0)
+
+
 def ratio_of_means(top: Array, bottom: Array, lag: int | None = None, horizon: int = 1) -> Estimate:
     """mean(top) / mean(bottom) over the bars in which both are known, the error by the delta method; NaN where bottom is not above 0."""
     known = np.isfinite(top) & np.isfinite(bottom)
     count = int(known.sum())
-    below = float(bottom[known].mean()) if count else math.nan
+    (over, top_size), (under, bottom_size) = _scaled(np.where(known, top, 0.0)), _scaled(np.where(known, bottom, 0.0))
+    below = float(under[known].mean()) if count else math.nan
     if not below > 0:
         return Estimate(n=count)
-    value = float(top[known].mean()) / below
-    influence = np.where(known, (top - value * bottom) / below, 0.0)
-    return estimate(value, long_run_error(influence, count, lag, horizon), count)
+    value = float(over[known].mean()) / below
+    influence = np.where(known, (over - value * under) / below, 0.0)
+    unit = top_size / bottom_size
+    return estimate(value * unit, long_run_error(influence, count, lag, horizon) * unit, count)
 
 
 def mean_to_deviation(x: Array, lag: int | None = None, horizon: int = 1) -> Estimate:
@@ -130,6 +140,7 @@ def mean_to_deviation(x: Array, lag: int | None = None, horizon: int = 1) -> Est
     count = int(known.sum())
     if count < 2:
         return Estimate(n=count)
+    x = _scaled(np.where(known, x, 0.0))[0]
     seen = x[known]
     mean, deviation = float(seen.mean()), float(seen.std(ddof=1))
     if not deviation > FLAT * float(np.abs(seen).max()):
@@ -149,20 +160,24 @@ def regression(y: Array, columns: Array, lag: int | None = None, horizon: int = 
     known = np.isfinite(y) & np.isfinite(columns).all(axis=1)
     count, width = int(known.sum()), int(columns.shape[1]) + 1
     design = np.where(known[:, None], np.column_stack([np.ones(y.shape[0]), columns]), 0.0)
-    scale = np.sqrt((design**2).sum(axis=0))
+    scale = np.abs(design).max(axis=0, initial=0.0)
     if count <= width or not (scale > 0).all():
         return (Estimate(n=count),) * width
     design /= scale
+    norms = np.sqrt((design**2).sum(axis=0))
+    design /= norms
+    scale = scale * norms
     crossed = design.T @ design
     if float(np.linalg.cond(crossed)) > 1e14:
         return (Estimate(n=count),) * width
     inverse = np.linalg.inv(crossed)
-    target = np.where(known, y, 0.0)
+    target, size = _scaled(np.where(known, y, 0.0))
     weights = inverse @ (design.T @ target)
-    influences = (design * (target - design @ weights)[:, None]) @ inverse * (count / scale)
+    influences = (design * (target - design @ weights)[:, None]) @ inverse * count
+    units = [size / each for each in scale.tolist()]
     return tuple(
-        estimate(value, long_run_error(influences[:, column], count, lag, horizon), count)
-        for column, value in enumerate((weights / scale).tolist())
+        estimate(value * unit, long_run_error(influences[:, column], count, lag, horizon) * unit, count)
+        for column, (value, unit) in enumerate(zip(weights.tolist(), units, strict=True))
     )
 
 

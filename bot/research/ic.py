@@ -217,8 +217,10 @@ def _products(values: Array, labels: Array, rank: bool) -> Array:
 
 def _standard(x: Array) -> Array | None:
     """Mean 0 and (population) deviation 1; None for a constant."""
+    largest = float(np.abs(x).max())
+    x = x / largest if largest > 0 else x
     deviation = float(x.std())
-    if not deviation > FLAT * 100 * float(np.abs(x).max()):
+    if not deviation > FLAT * 100:
         return None
     z: Array = (x - x.mean()) / deviation
     return z

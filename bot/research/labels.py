@@ -25,17 +25,24 @@ def forward_returns(opens: Array, horizon: int = 1, listed: Mask | None = None, 
     """
     if horizon < 1:
         raise ValueError(f"a label reaches over at least 1 bar, not {horizon}")
-    prices = np.where((opens > 0) & (True if listed is None else listed), opens, np.nan)
+    prices = np.where((opens > 0) & np.isfinite(opens) & (True if listed is None else listed), opens, np.nan)
     rows = prices.shape[0]
     label = np.full(prices.shape, np.nan)
     if rows > horizon + 1:
-        label[: -horizon - 1] = prices[horizon + 1 :] / prices[1:-horizon] - 1.0
+        label[: -horizon - 1] = _growth(prices[1:-horizon], prices[horizon + 1 :])
     for symbol, end in enumerate(() if last is None else last.tolist()):
         if 1 <= end < rows:
             begin = max(0, end - horizon)
-            label[begin : end - 1, symbol] = prices[end, symbol] / prices[begin + 1 : end, symbol] - 1.0
+            label[begin : end - 1, symbol] = _growth(prices[begin + 1 : end, symbol], prices[end, symbol])
             label[end - 1 :, symbol] = np.nan
     return label
+
+
+def _growth(entry: Array, exit: Array) -> Array:
+    """exit / entry - 1; NaN where that is no number any more."""
+    with np.errstate(over="ignore"):
+        growth = exit / entry - 1.0
+    return np.where(np.isfinite(growth), growth, np.nan)
 
 
 def later_returns(opens: Array, lag: int, listed: Mask | None = None) -> Array:
