@@ -4,9 +4,8 @@ What a strategy file may import and call is what `strategies.purity` lets pass; 
 """
 
 import builtins
-import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.abc import InspectLoader
 from importlib.util import module_from_spec, spec_from_loader
 from types import CodeType, ModuleType
@@ -14,7 +13,7 @@ from types import CodeType, ModuleType
 from strategies.declared import MODULE, Blame, tunables
 from strategies.errors import StrategyError
 from strategies.purity import impurities
-from strategies.purity.words import BUILTINS, MODULES, WHOLE
+from strategies.purity.words import BUILTINS
 from strategies.strategy import Signal, Strategy
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -64,20 +63,11 @@ def _run(source: str, file: str) -> ModuleType:
     spec = spec_from_loader(MODULE, loader, origin=file)
     assert spec is not None, "a loader was given"
     module = module_from_spec(spec)
-    known = {name: getattr(builtins, name) for name in BUILTINS}
-    vars(module)["__builtins__"] = known | {"__build_class__": builtins.__build_class__, "__import__": _import, "__name__": MODULE}
+    known = {name: getattr(builtins, name) for name in (*BUILTINS, "__build_class__", "__import__")}
+    vars(module)["__builtins__"] = known  # numpy imports its own parts by the import of whoever calls it
     with Blame(file, "while it was read"):
         loader.exec_module(module)
     return module
-
-
-def _import(
-    name: str, names: object = None, known: object = None, wanted: Sequence[str] | None = (), level: int = 0
-) -> ModuleType:  # fmt: skip
-    """The import of a strategy file: only of what it may name."""
-    if level or name not in MODULES or (not wanted and name not in WHOLE):
-        raise ImportError(f"{name} is not for strategies")
-    return importlib.import_module(name)
 
 
 def _line(source: str, name: str, declared: str) -> int:
