@@ -7,6 +7,7 @@ one, with the same numbers, in the same order (see `stretches`).
 
 import hashlib
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,17 +51,21 @@ class Page:
     def __init__(self, view: View, first: int) -> None:
         self._view = view
         self.names = view.names
-        self.symbols = len(view.bars.symbols)
-        candles = view.present.sum(axis=1)
-        candles[:first] = 0
-        self._decides = candles > 0
-        records = view.records if self._decides.all() else view.records[self._decides]
-        self._records = memoryview(records.tobytes())
-        self._width = view.records.dtype.itemsize * self.symbols
-        candles_before, closes_before = _running(candles), _running(self._decides)
-        self._given = candles_before + closes_before * (1 + self.symbols)
-        self._candles: list[int] = candles_before.tolist()
-        self._closes: list[int] = closes_before.tolist()
+        self.symbols = symbols = len(view.bars.symbols)
+        self._first = first
+        rows = view.bars.rows
+        self._candles: Sequence[int] = range(-first * symbols, (rows - first) * symbols + 1, symbols)  # before each row
+        self._closes: Sequence[int] = range(-first, rows - first + 1)
+        records = view.records
+        if not view.bars.whole:
+            candles = view.present.sum(axis=1)
+            candles[:first] = 0
+            self._candles, self._closes = _running(candles).tolist(), _running(candles > 0).tolist()
+            records = records[candles > 0]
+        elif first:
+            records = records[first:]
+        self._records = np.ascontiguousarray(records).view(np.uint8).reshape(-1).data
+        self._width = records.dtype.itemsize * symbols
         self._told = first
         self._next = first
         self._visits: list[tuple[int, int, int]] = []
@@ -92,30 +97,29 @@ class Page:
         self._told = self._next
         return self._records[begin:end]
 
-    def rows(self, before: dict[str, Open]) -> tuple[list[Row], dict[str, Open]]:
-        """The rows that ended, in the order in which they did, and by symbol those that may still grow.
-
-        before  the rows that could still grow when the page began
-        """
-        closes = np.flatnonzero(self._decides)
+    def leaf(self) -> "Leaf | None":
+        """What has become of the page; None where nothing was decided."""
+        closes = np.flatnonzero(np.diff(self._closes))
+        if self._view.bars.whole:
+            closes = closes[self._first :]
         if not closes.size:
-            return [], before
+            return None
         number, cause = self._numbers()
         followed = self._standing(number[closes])
         cut = self._cut(closes, followed)
         order = np.argsort(cut.ended, kind="stable")
         first, last, symbol = closes[cut.first[order]], closes[cut.last[order]], cut.symbol[order]
-        rows = self._values(first, last, cut.last[order] - cut.first[order] + 1, symbol, number[first] + symbol, cause[first])
+        columns = self._columns(first, last, cut.last[order] - cut.first[order] + 1, symbol, number[first] + symbol, cause[first])
         place = np.empty(order.size, np.int64)
         place[order] = np.arange(order.size)
         heads = place[np.searchsorted(cut.symbol, np.arange(self.symbols))].tolist()
-        return self._joined(rows, cut.ended[order].tolist(), heads, before, followed[0].tolist())
+        return Leaf(self._view.bars.symbols, self.names, columns, cut.ended[order], heads, followed[0].tolist())
 
     def _numbers(self) -> tuple[Ints, Ints]:
         """int64[T] twice: the number of the first decision of each row, and that of its cause."""
-        rows = len(self._decides)
+        rows = self._view.bars.rows
         number, cause = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        given = self._given
+        given = np.array(self._candles) + np.array(self._closes) * (1 + self.symbols)
         for row, until, seq in self._passes:
             number[row:until] = seq - given[row]
         number += given[1:] - self.symbols + 1
@@ -153,55 +157,95 @@ class Page:
             cuts.append(_Cut(first, last, np.full(first.size, s, np.int64), ended))
         return _Cut(*(np.concatenate(column) for column in zip(*cuts, strict=True)))
 
-    def _values(self, first: Ints, last: Ints, bars: Ints, symbol: Ints, seq: Ints, cause: Ints) -> list[Row]:
-        """The values of LINKED, row by row."""
+    def _columns(self, first: Ints, last: Ints, bars: Ints, symbol: Ints, seq: Ints, cause: Ints) -> "Columns":
+        """What the rows are made of, taken out of the view."""
         view = self._view
         close = (np.arange(view.bars.rows) + view.bars.first + 1) * view.bars.timeframe
-        at = close[first].tolist()
-        places = symbol.tolist()
-        columns = (
-            seq.tolist(), cause.tolist(), at, at, close[last].tolist(), bars.tolist(), [view.bars.symbols[s] for s in places],
-            [_SIDES[code] for code in view.side[first, symbol].tolist()], [_REASONS[code] for code in view.reason[first, symbol].tolist()],
-            _numbers(view.score[first, symbol]), _numbers(view.score[last, symbol]), _numbers(view.confidence[first, symbol]),
-            view.newest[first, symbol].tolist(), _numbers(view.bars.values[first, CLOSE, symbol]), _numbers(view.volatility[first, symbol]),
-            self._contributions(first, symbol), self._digests(first, symbol), _numbers(view.target[first, symbol]),
-        )  # fmt: skip
-        return list(zip(*columns, strict=True))
-
-    def _contributions(self, row: Ints, symbol: Ints) -> list[bytes]:
-        """As `chain.contributions_bytes` has them."""
-        view = self._view
-        packed = np.empty((row.size, 4, len(view.names)))
-        packed[:, 0], packed[:, 1] = view.values[row, :, symbol], view.confidences[row, :, symbol]
-        packed[:, 2], packed[:, 3] = view.weights, view.parts[row, :, symbol]
+        packed = np.empty((first.size, 4, len(view.names)))
+        packed[:, 0], packed[:, 1] = view.values[first, :, symbol], view.confidences[first, :, symbol]
+        packed[:, 2], packed[:, 3] = view.weights, view.parts[first, :, symbol]
         packed[np.isnan(packed)] = np.nan
-        return _pieces(packed.astype("<f8", copy=False).tobytes(), 32 * len(view.names), row.size)
+        return Columns(
+            seq, cause, close[first], close[last], bars, symbol, view.side[first, symbol], view.reason[first, symbol],
+            view.score[first, symbol], view.score[last, symbol], view.confidence[first, symbol], view.newest[first, symbol],
+            view.bars.values[first, CLOSE, symbol], view.volatility[first, symbol], packed.astype("<f8", copy=False),
+            view.records[first, symbol], view.target[first, symbol],
+        )  # fmt: skip
 
-    def _digests(self, row: Ints, symbol: Ints) -> list[bytes]:
-        records = self._view.records[row, symbol]
-        return [hashlib.sha256(record).digest() for record in _pieces(records.tobytes(), records.dtype.itemsize, row.size)]
 
-    def _joined(
-        self, rows: list[Row], ended: list[int], heads: list[int], before: dict[str, Open], alone: list[bool]
-    ) -> tuple[list[Row], dict[str, Open]]:
-        """Put the rows that were open when the page began in their places: one with the first of their symbol, or before it.
+class Columns(NamedTuple):
+    """The values of LINKED, one array each (the second `at` left out: it is the bar's close), contributions float64[rows, 4, signal]."""
 
-        heads  place of each symbol's first row;  alone  something followed from its first decision
+    seq: Ints
+    cause: Ints
+    at: Ints
+    until: Ints
+    bars: Ints
+    symbol: Ints
+    side: NDArray[np.int8]
+    reason: NDArray[np.int8]
+    score: Array
+    last_score: Array
+    confidence: Array
+    newest: Ints
+    price: Array
+    volatility: Array
+    contributions: Array
+    records: NDArray[np.void]
+    target: Array
+
+
+class Leaf(NamedTuple):
+    """A page that has ended.
+
+    ended  int64[rows]: moment of ending as a sortable key, ascending;  heads: place of each symbol's first row
+    alone  something followed from each symbol's first decision
+    """
+
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    columns: Columns
+    ended: Ints
+    heads: list[int]
+    alone: list[bool]
+
+    def rows(self, before: dict[str, Open]) -> tuple[list[Row], dict[str, Open]]:
+        """The rows that ended, in the order in which they did, and by symbol those that may still grow.
+
+        before  the rows that could still grow when the page began
         """
-        names = self._view.bars.symbols
+        return self._joined(self._values(), self.ended.tolist(), before)
+
+    def _values(self) -> list[Row]:
+        """The values of LINKED, row by row."""
+        c = self.columns
+        at = c.at.tolist()
+        count, width = len(at), 32 * len(self.names)
+        records = _pieces(c.records.tobytes(), c.records.dtype.itemsize, count)
+        values = (
+            c.seq.tolist(), c.cause.tolist(), at, at, c.until.tolist(), c.bars.tolist(), [self.symbols[s] for s in c.symbol.tolist()],
+            [_SIDES[code] for code in c.side.tolist()], [_REASONS[code] for code in c.reason.tolist()], _numbers(c.score),
+            _numbers(c.last_score), _numbers(c.confidence), c.newest.tolist(), _numbers(c.price), _numbers(c.volatility),
+            _pieces(c.contributions.tobytes(), width, count), [hashlib.sha256(record).digest() for record in records], _numbers(c.target),
+        )  # fmt: skip
+        return list(zip(*values, strict=True))
+
+    def _joined(self, rows: list[Row], ended: list[int], before: dict[str, Open]) -> tuple[list[Row], dict[str, Open]]:
+        """Put the rows that were open when the page began in their places: one with the first of their symbol, or before it."""
+        names, heads, alone = self.symbols, self.heads, self.alone
         extra: list[tuple[int, Row]] = []
         for s, name in enumerate(names):
             run = before.get(name)
             if run is None:
                 continue
-            assert run.names == self._view.names, "the signals of a run changed between two blocks"
+            assert run.names == self.names, "the signals of a run changed between two blocks"
             repeats = run.repeats(rows[heads[s]])
             if repeats and not alone[s]:
                 rows[heads[s]] = run.grown(rows[heads[s]]).row
             else:
-                extra.append((_key(0, repeats, s, 0, self.symbols), run.row))
+                extra.append((_key(0, repeats, s, 0, len(names)), run.row))
         whole = bisect_left(ended, _NEVER)
-        still = {str(row[SYMBOL]): Open(row, self._view.names) for row in rows[whole:]}
+        still = {str(row[SYMBOL]): Open(row, self.names) for row in rows[whole:]}
         del rows[whole:], ended[whole:]
         for key, row in extra:
             place = bisect_left(ended, key)

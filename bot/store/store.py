@@ -17,6 +17,7 @@ from feeds.events import Candle, Source
 
 BUSY_MS = 5_000
 MEMORY = ":memory:"
+MOST_WAITING = 200_000  # entries that a store that defers holds before it writes
 
 
 class Writer(Protocol):
@@ -30,6 +31,14 @@ class Writer(Protocol):
 
     def lost(self) -> None:
         """It was rolled back."""
+
+    @property
+    def waiting(self) -> int:
+        """How many entries of transactions that have ended are not written: only where the store defers."""
+        ...
+
+    def catch_up(self, conn: sqlite3.Connection) -> None:
+        """Write them."""
 
 
 class Transaction:
@@ -50,24 +59,36 @@ class Transaction:
 
 
 class Store:
-    """The books, open for writing."""
+    """The books, open for writing.
 
-    def __init__(self, conn: sqlite3.Connection, path: str) -> None:
-        self.conn, self.path = conn, path
+    A store that defers, in memory, keeps what its writers collected as it is, and lets them write when somebody asks for the
+    connection, or when much has come together: nothing in memory outlives the process anyway, and most is never asked for.
+    """
+
+    def __init__(self, conn: sqlite3.Connection, path: str, *, defer: bool = False) -> None:
+        self._conn, self.path = conn, path
+        self._defers = defer
         self._writers: list[Writer] = []
         self._inside = False
         self._transaction = Transaction(self)
         self._market: Market | None = None
 
     @classmethod
-    def open(cls, path: str | Path = MEMORY) -> "Store":
+    def open(cls, path: str | Path = MEMORY, *, defer: bool = False) -> "Store":
         """Open the file, or make it (mode 0600, with its folders), and bring its schema up to date.
 
+        defer  make rows only when somebody asks; in memory alone
         Raises ConfigError when the place cannot be written or the file is not ours, CheckFailed when it is damaged, TimedOut when
         another process keeps it locked.
         """
         text = str(path)
-        return cls(_open(text, LEDGER, "FULL"), text)
+        return cls(_open(text, LEDGER, "FULL"), text, defer=defer and text == MEMORY)
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """The connection; whatever is asked through it finds everything written."""
+        self.catch_up()
+        return self._conn
 
     @property
     def market(self) -> "Market":
@@ -92,17 +113,32 @@ class Store:
         if self._inside:
             raise RuntimeError("a transaction is open already: one event settles at a time")
         try:
-            self.conn.execute("BEGIN IMMEDIATE")
+            self._conn.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             raise _wrong(error, self.path) from error
         self._inside = True
 
+    def catch_up(self) -> None:
+        """Let the writers write what they hold of transactions that have ended."""
+        late = [writer for writer in self._writers if writer.waiting] if self._defers else []
+        if not late:
+            return
+        if self._inside:
+            self._conn.execute("COMMIT")  # of nothing: who writes asks for the connection first, and this is the first time
+        self._conn.execute("BEGIN IMMEDIATE")
+        for writer in late:
+            writer.catch_up(self._conn)
+        self._conn.execute("COMMIT")
+        if self._inside:
+            self._conn.execute("BEGIN IMMEDIATE")
+
     def commit(self) -> None:
         """End and keep; use `transaction()`."""
         try:
-            for writer in self._writers:
-                writer.flush(self.conn)
-            self.conn.execute("COMMIT")
+            if not self._defers:
+                for writer in self._writers:
+                    writer.flush(self._conn)
+            self._conn.execute("COMMIT")
         except BaseException as error:
             self.rollback()
             if isinstance(error, sqlite3.OperationalError):
@@ -111,12 +147,14 @@ class Store:
         self._inside = False
         for writer in self._writers:
             writer.committed()
+        if self._defers and sum(writer.waiting for writer in self._writers) > MOST_WAITING:
+            self.catch_up()
 
     def rollback(self) -> None:
         """End and forget; use `transaction()`."""
         self._inside = False
-        if self.conn.in_transaction:
-            self.conn.execute("ROLLBACK")
+        if self._conn.in_transaction:
+            self._conn.execute("ROLLBACK")
         for writer in self._writers:
             writer.lost()
 
@@ -126,7 +164,7 @@ class Store:
             self.rollback()
         if self._market is not None:
             self._market.close()
-        self.conn.close()
+        self._conn.close()
 
     def __enter__(self) -> Self:
         return self
