@@ -56,19 +56,6 @@ class PaperResult(ReplayResult, frozen=True, kw_only=True):
     mode: str = "paper"
 
 
-class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the second time gave: decisions and fills compared, and where they differ first ("": nowhere)."""
-
-    run: str
-    mode: str
-    inputs: int
-    checked: int
-    differing: int
-    first: str
-    chain: str
-    digest: str
-
-
 def record_of(session: Session, timeframe: int) -> Record:
     """The account and the scores at each bar close of a session that has ended, on an unbroken grid.
 

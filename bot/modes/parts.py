@@ -114,8 +114,8 @@ def sha256_of(path: Path) -> str:
 
 
 def config_json(config: Config) -> str:
-    """The effective settings, the same text for the same settings."""
-    return msgspec.json.encode(config, order="sorted", enc_hook=int).decode()
+    """The effective settings, the same text for the same settings; factors stay in their order, in which they are added up."""
+    return msgspec.json.encode(config, enc_hook=int).decode()
 
 
 def config_of(text: str) -> Config:

@@ -250,6 +250,10 @@ class Reader:
         for seq, text in self._conn.execute("SELECT seq, payload FROM events WHERE run = ? ORDER BY seq", (run,)):
             yield seq, event_of(text)
 
+    def count_inputs(self, run: str) -> int:
+        """How many there are."""
+        return int(self._all("SELECT count(*) FROM events WHERE run = ?", run)[0][0])
+
     def raw(self, table: str, columns: Sequence[str], run: str, key: str) -> Iterator[Sequence[Any]]:
         """Rows of a run as SQLite has them, in order of `key`; names are the schema's, not a user's."""
         return self._conn.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE run = ? ORDER BY {key}", (run,))
