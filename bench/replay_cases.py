@@ -76,7 +76,7 @@ def settings(work: Workload, factors: int = 0) -> dict[str, Any]:
     if factors:
         chosen = dict(list(TWENTY_FIVE.items())[:factors])
         return shared | {"strategy.factors": chosen, "strategy.min_confidence": 0}
-    return shared | {"strategy.factors": {"side": work.text}, "strategy.normalise_window": 2, "strategy.windows": {"volatility": 2}}
+    return shared | {"strategy.factors": {"side": work.text}, "strategy.normalise": "none", "strategy.windows": {"volatility": 2}}
 
 
 def toml(given: dict[str, Any]) -> str:

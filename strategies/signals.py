@@ -49,7 +49,7 @@ def from_factor(name: str, factor: Node, weight: float, normalise: str, window: 
     """A factor as a signal, scaled by its own trailing window.
 
     normalise  absmax: value / largest absolute value of the window, as in the chapter; zscore: tanh of the z-score;
-               rank: its place in the window, from -1 to 1
+               rank: its place in the window, from -1 to 1; none: as it is, cut to [-1, 1]
     """
     return Signal(name, weight, NORMALISE[normalise](factor, window), const(1.0))
 
@@ -67,7 +67,11 @@ def _rank(x: Node, window: int) -> Node:
     return call("div", call("sub", call("mul", const(2.0 * window), call("ts_rank", x, window)), const(window + 1.0)), const(window - 1.0))
 
 
-NORMALISE: dict[str, Callable[[Node, int], Node]] = {"absmax": _absmax, "zscore": _zscore, "rank": _rank}
+def _none(x: Node, _: int) -> Node:
+    return call("clip", x, -1.0, 1.0)
+
+
+NORMALISE: dict[str, Callable[[Node, int], Node]] = {"absmax": _absmax, "zscore": _zscore, "rank": _rank, "none": _none}
 
 
 def _text(text: str, timeframe: Millis, fields: Collection[str] = ()) -> Node:

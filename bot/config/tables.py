@@ -119,8 +119,8 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
         note("Language of the factor texts; auto: found out, and asked for where several fit and differ"),
     ] = "auto"
     normalise: Annotated[
-        Literal["absmax", "zscore", "rank"],
-        note("How a factor becomes a signal: by its largest trailing value, tanh of its z-score, or its trailing rank"),
+        Literal["absmax", "zscore", "rank", "none"],
+        note("How a factor becomes a signal: by its largest trailing value, tanh of its z-score, its trailing rank, or cut to -1 .. 1"),
     ] = "absmax"
     normalise_window: Annotated[int, note("Trailing bars of that scale", "bars", least=2, most=100_000)] = 1440
     entry_threshold: Annotated[float, note("LONG above it, SHORT below minus it", "score", above=0, below=1)] = 0.3

@@ -2,7 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strategies.factors import Machine, compile_factors, parse
 from strategies.fusion import Weighted
+from strategies.signals import from_factor
 
 WEIGHTS = (0.25, 0.20, 0.20, 0.15, 0.20)
 NUMBERS = st.one_of(st.floats(-1, 1), st.just(float("nan")))
@@ -44,3 +46,10 @@ def test_contributions_add_up_to_the_score(values: list[float], confidences: lis
         assert abs(np.nansum(fused.contributions) - fused.score[0, 0]) <= 1e-9
         assert -1.0 <= fused.score[0, 0] <= 1.0
         assert 0.0 <= fused.confidence[0, 0] <= 1.0 + 1e-12
+
+
+def test_a_factor_that_is_a_signal_already_is_only_cut() -> None:
+    node = from_factor("side", parse("close - open", timeframe=60_000, fields=("open", "close")), 1.0, "none", 1440).value
+    block = np.array([[[0.0], [0.25]], [[0.0], [-3.0]], [[0.0], [7.0]], [[0.0], [np.nan]]])
+    machine = Machine(compile_factors({"side": node}, timeframe=60_000, fields=("open", "close")), 1)
+    assert np.array_equal(machine.run(block, 0)[:, 0, 0], [0.25, -1.0, 1.0, np.nan], equal_nan=True)
