@@ -72,7 +72,7 @@ def replay_books(path: Path | None, row: Run) -> Iterator[tuple[Store, Journal]]
     with ExitStack() as closing:
         if path is not None:
             closing.enter_context(Lock(path, started_ms=row.started_ms, mode=row.mode))
-        store = closing.enter_context(Store.open(path if path is not None else ":memory:"))
+        store = closing.enter_context(Store.open(path) if path is not None else Store.open(defer=True))
         begin(store, row)
         yield store, journal_of(store, row.id, row.symbols, keep_inputs=False, merge_repeats=True)
 
