@@ -129,7 +129,8 @@ def test_snapshots_count_until_the_next_one(shared_data: Path) -> None:
 
 
 def test_the_coin_of_a_symbol() -> None:
-    assert [coin(name) for name in ("BTCUSDT", "1000PEPEUSDT", "1INCHUSDT", "ETH", "10000SATSUSDT")] == ["BTC", "PEPE", "1INCH", "ETH", "SATS"]
+    names = ("BTCUSDT", "1000PEPEUSDT", "1INCHUSDT", "ETH", "10000SATSUSDT")
+    assert [coin(name) for name in names] == ["BTC", "PEPE", "1INCH", "ETH", "SATS"]
 
 
 def test_universe_files_that_cannot_be_read_say_what_they_lack(tmp_path: Path) -> None:
