@@ -44,6 +44,7 @@ COMMANDS = (
     Row("look", "pnl", "books:pnl", "Profit and loss, by day or symbol"),
     Row("look", "runs", "runs:runs", "Every run in the store, with what it came to"),
     Row("look", "report", "report:report", "Tear sheet of a run: text or one HTML file"),
+    Row("look", "compare", "compare:compare", "Two runs side by side: decisions, fills, returns, costs"),
     Row("look", "verify", "verify:verify", "Decide a recorded run again and compare every digest"),
     Row("research", "data", "data:data", "Market data: import, list, check, synthesise"),
     Row("research", "strategy", "strategy:strategy", "Write, show or check a strategy of your own"),

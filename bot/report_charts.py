@@ -89,7 +89,7 @@ def _chart(path: PricePath, fills: Sequence[Fill], refusals: Sequence[NotTaken],
     chosen = [_fill_mark(done[n]) for n in sorted({*first, *_even(rest, share)})]
     wanted = [one for one in refusals if one.side in ("LONG", "SHORT") and one.price == one.price]
     missed = [_refusal_mark(wanted[n]) for n in _even(range(len(wanted)), most - len(chosen))]
-    held_ms, held = _held(fills)
+    held_ms, held = held_path(fills)
     opens, highs, lows, closes = ([None if v != v else v for v in path.values[:, c].tolist()] for c in range(4))
     at = (path.first_ms + path.step_ms * np.arange(1, len(opens) + 1)).tolist()
     marks = sorted((*chosen, *missed), key=lambda mark: mark.at_ms)
@@ -126,8 +126,9 @@ def _refusal_mark(one: NotTaken) -> Mark:
     return Mark(one.at, one.price, "refused_long" if one.side == "LONG" else "refused_short", f"{one.purpose} refused, {one.code}: {why}")
 
 
-def _held(fills: Sequence[Fill]) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    held, at, sizes = Decimal(0), [], []
+def held_path(fills: Sequence[Fill]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """When what was held changed, and to what: signed, base units."""
+    held, at, sizes = Decimal(0), list[int](), list[float]()
     for fill in fills:
         held += fill.quantity if fill.side is OrderSide.BUY else -fill.quantity
         at.append(fill.filled_ms)

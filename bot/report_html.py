@@ -31,7 +31,11 @@ LATE = ("Trades", "Signals that were not taken", "IC by symbol", "Factors")
 def html(report: RunReport) -> str:
     """The whole page."""
     parts = (_head(report), _warnings(report), _cards(report), _plots(report), *_sections(report), _provenance(report), _settings(report))
-    body = (shapes() if report.charts else "") + "".join(parts)
+    return document(f"Sluice report {report.run}", (shapes() if report.charts else "") + "".join(parts))
+
+
+def document(title: str, body: str) -> str:
+    """A page with this title; `body` is markup that is safe already."""
     # Labels stand where their inline style puts them: styles cannot go by hash.
     rules = ("default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", f"script-src '{_hash(SCRIPT)}'", "base-uri 'none'")
     policy = "; ".join((*rules, "form-action 'none'"))
@@ -40,7 +44,7 @@ def html(report: RunReport) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer"><link rel="icon" href="data:,">'
-        f"<title>Sluice report {_safe(report.run)}</title><style>{STYLE}</style></head>"
+        f"<title>{safe(title)}</title><style>{STYLE}</style></head>"
         f"<body><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
     )
 
@@ -49,20 +53,21 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """Text from outside, harmless in markup and on a screen."""
     return escape(plain(text, 2_000))
 
 
 def _head(report: RunReport) -> str:
-    lines = "".join(f"<dt>{_safe(name)}</dt><dd>{_safe(value)}</dd>" for name, value in rows.title(report) if name != "market")
-    label = f'<p class="label">{_safe(rows.SYNTHETIC)}</p>' if report.synthetic else ""
+    lines = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in rows.title(report) if name != "market")
+    label = f'<p class="label">{safe(rows.SYNTHETIC)}</p>' if report.synthetic else ""
     return f"<header><h1>Sluice report</h1>{label}<dl>{lines}</dl></header>"
 
 
 def _warnings(report: RunReport) -> str:
     if not report.warnings:
         return ""
-    items = "".join(f"<li>{_safe(warning)}</li>" for warning in report.warnings)
+    items = "".join(f"<li>{safe(warning)}</li>" for warning in report.warnings)
     return f'<section class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></section>'
 
 
@@ -74,9 +79,9 @@ def _cards(report: RunReport) -> str:
         label, meaning = labels[field]
         small = ""
         if field in beside and getattr(report.metrics, beside[field][0]) is not None:
-            small = f"<small>{beside[field][1]}{_safe(shown(report.metrics, beside[field][0]))}</small>"
-        value = f"<span>{_safe(label)}</span><b>{_safe(shown(report.metrics, field))}</b>{small}"
-        cards.append(f'<div class="card" title="{_safe(meaning)}">{value}</div>')
+            small = f"<small>{beside[field][1]}{safe(shown(report.metrics, beside[field][0]))}</small>"
+        value = f"<span>{safe(label)}</span><b>{safe(shown(report.metrics, field))}</b>{small}"
+        cards.append(f'<div class="card" title="{safe(meaning)}">{value}</div>')
     return f'<section class="cards" aria-label="Headline figures">{"".join(cards)}</section>'
 
 
@@ -139,7 +144,7 @@ def _sections(report: RunReport) -> list[str]:
     for name in (*FIRST, *middle, *LATE):
         if name in found:
             before = _cost_strip(report) if name == "Costs" else ""
-            sections.append(_table(found[name], before, wide=name in WIDE))
+            sections.append(section(found[name], before, wide=name in WIDE))
     return sections
 
 
@@ -150,16 +155,17 @@ def _cost_strip(report: RunReport) -> str:
     return shares("Costs", parts, ("one", "two", "three", "four", "five", "six"))
 
 
-def _table(one: Table, before: str, *, wide: bool) -> str:
+def section(one: Table, before: str = "", *, wide: bool) -> str:
+    """A table under its title; before: markup between the two."""
     right = set(one.right)
-    head = "".join(f'<th scope="col"{_right(i, right)}>{_safe(cell)}</th>' for i, cell in enumerate(one.head))
+    head = "".join(f'<th scope="col"{_right(i, right)}>{safe(cell)}</th>' for i, cell in enumerate(one.head))
     body = "".join(
-        f"<tr>{''.join(f'<td{_right(i, right, cell)}>{_safe(cell)}</td>' for i, cell in enumerate(row))}</tr>" for row in one.rows
+        f"<tr>{''.join(f'<td{_right(i, right, cell)}>{safe(cell)}</td>' for i, cell in enumerate(row))}</tr>" for row in one.rows
     )
-    note = f'<p class="note">{_safe(one.note)}</p>' if one.note else ""
+    note = f'<p class="note">{safe(one.note)}</p>' if one.note else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{_safe(one.title)}">{table}</div>'
-    return f'<section class="{"wide" if wide else "narrow"}"><h2>{_safe(one.title)}</h2>{before}{scroll}{note}</section>'
+    scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{safe(one.title)}">{table}</div>'
+    return f'<section class="{"wide" if wide else "narrow"}"><h2>{safe(one.title)}</h2>{before}{scroll}{note}</section>'
 
 
 def _right(column: int, right: set[int], cell: str = "") -> str:
@@ -171,14 +177,14 @@ def _right(column: int, right: set[int], cell: str = "") -> str:
 
 
 def _provenance(report: RunReport) -> str:
-    lines = "".join(f"<dt>{_safe(name)}</dt><dd><code>{_safe(value)}</code></dd>" for name, value in rows.provenance(report))
+    lines = "".join(f"<dt>{safe(name)}</dt><dd><code>{safe(value)}</code></dd>" for name, value in rows.provenance(report))
     return f'<section class="wide"><h2>To have it again</h2><dl>{lines}</dl></section>'
 
 
 def _settings(report: RunReport) -> str:
     if not report.settings:
         return ""
-    lines = "".join(f"<tr><td>{_safe(name)}</td><td><code>{_safe(value)}</code></td></tr>" for name, value in report.settings)
+    lines = "".join(f"<tr><td>{safe(name)}</td><td><code>{safe(value)}</code></td></tr>" for name, value in report.settings)
     head = '<thead><tr><th scope="col">SETTING</th><th scope="col">VALUE</th></tr></thead>'
     table = f'<div class="scroll" tabindex="0" role="region" aria-label="Settings"><table>{head}<tbody>{lines}</tbody></table></div>'
     return f'<section class="wide"><details><summary>All {len(report.settings)} settings of the run</summary>{table}</details></section>'
