@@ -8,11 +8,13 @@ import click
 
 from bot.commands import options, setting
 from bot.commands.progress import progress
+from bot.errors import CheckFailed
 from bot.render import Out, clock, plain
 from feeds import times
 
 if TYPE_CHECKING:
     from bot.downloads import Done, Download
+    from feeds.imports import Imported
 
 EXCHANGES = ("bybit", "yahoo")
 KINDS = ("candles", "mark", "index", "premium", "funding", "open-interest", "long-short-ratio")
@@ -121,3 +123,85 @@ def _lines(done: "Download", place: Path, out: Out) -> list[str]:
     if any(one.fetched.shelf.kind == "funding" and one.fetched.stored for one in done.series):
         said += f" --funding {place}"
     return [*lines, "", f"Next: {said}"]
+
+
+IMPORT = (
+    "sluice data import klines/*.zip fundingRate/*.zip -o market",
+    "sluice data import user_data/data/bybit/futures/ -o market --json",
+    "sluice data import export.csv --symbols BTCUSDT --columns ts=Date,volume='Volume (BTC)' --tz Europe/Berlin --dates dmy",
+)
+KINDS_OF_FILES = ("candles", "mark", "index", "premium", "funding", "metrics", "trades")
+
+
+@click.command(cls=options.Command, examples=IMPORT)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--symbols", "--symbol", cls=options.Many, metavar="A,B", help="Which ones; a single one names files that do not.  [default: all]"
+)
+@click.option("--timeframe", type=options.Span(), metavar="1m", help="Bar length.  [default: found out]")
+@click.option("--kind", type=click.Choice(KINDS_OF_FILES), metavar="KIND", help=f"{', '.join(KINDS_OF_FILES)}.  [default: found out]")
+@click.option("--columns", cls=options.Several, metavar="ROLE=NAME", help="Which column is what: ts=Date,open=First,volume=7.  [by name]")
+@click.option("--unit", type=click.Choice(("s", "ms", "us", "ns")), help="Unit of times that are numbers.  [default: found out]")
+@click.option("--tz", "zone", metavar="ZONE", help="Zone of times that write none, such as Europe/Berlin.  [default: UTC]")
+@click.option("--dates", "order", type=click.Choice(("dmy", "mdy", "ymd")), help="Order of day, month and year.  [default: found out]")
+@click.option("--venue", metavar="NAME", default="", help="Whose data these are.  [default: found out, else: file]")
+@click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be right, and name each.  [default: import nothing]")
+@archive_option
+@options.config_option
+@options.common
+def import_(
+    *, paths: tuple[Path, ...], symbols: tuple[str, ...], timeframe: int | None, kind: str | None, columns: tuple[str, ...],
+    unit: str | None, zone: str | None, order: str | None, venue: str, skip_bad: bool, archive: Path | None, config_file: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Read files of others into the archive: CSV (also .gz, .zip), Parquet, Feather, JSON.
+
+    Columns, kind, bar length, unit of time and zone are found out, and shown; where there are two ways to read a file, the option is
+    named that decides. Everything is checked before the first row is stored. What is stored stays: a row that comes again with other
+    numbers is reported, and the first word stands. Exit 8 when there was such a row.
+    """
+    from feeds.archive import Archive
+    from feeds.dates import Asked
+    from feeds.imports import import_files
+
+    out = Out(as_json)
+    place = archive_place(archive, config_file)
+    done = import_files(
+        paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now(), columns=columns, kind=kind,
+        asked=Asked(unit, zone, order), venue=venue, skip_bad=skip_bad,
+    )  # fmt: skip
+    out.answer(_imported(done, place), _told(done, place))
+    if done.appended.conflicts:
+        said = f"{len(done.appended.conflicts)} rows came again with other numbers; what was first is kept in {place}"
+        raise CheckFailed(said, answered=as_json)
+
+
+def _imported(done: "Imported", place: Path) -> dict[str, object]:
+    spans = {shelf.timeframe for shelf in done.series if shelf.timeframe}
+    return {
+        "archive": str(place), "timeframe": times.span_text(spans.pop()) if len(spans) == 1 else None,
+        "symbols": list(dict.fromkeys(shelf.symbol for shelf in done.series)),
+        "series": [
+            {"symbol": one.symbol, "kind": one.kind, "timeframe": one.timeframe and times.span_text(one.timeframe)} for one in done.series
+        ],
+        "added": done.appended.added, "repeated": done.appended.repeated,
+        "conflicts": [conflict._asdict() for conflict in done.appended.conflicts], "warnings": done.warnings,
+        "files": [
+            {**file._asdict(), "path": str(file.path), "timeframe": times.span_text(file.timeframe) if file.timeframe else None,
+             "bad": [row._asdict() for row in file.bad]}
+            for file in done.files
+        ],
+    }  # fmt: skip
+
+
+def _told(done: "Imported", place: Path) -> list[str]:
+    from feeds.imports import told
+
+    lines = [plain(line, 1_000) for file in done.files for line in told(file)]
+    lines += ["", f"{done.appended.added:,} rows added to {place}, {done.appended.repeated:,} were there already"]
+    lines += [f"warning: {plain(warning, 300)}" for warning in done.warnings]
+    for fight in done.appended.conflicts[:10]:
+        lines.append(f"differs: {fight.symbol} {fight.kind} {clock(fight.open_ms)}: kept {fight.kept}, refused {fight.refused}")
+    kinds = {shelf.kind.partition("/")[0] for shelf in done.series}
+    read = [f"--{kind} {place}" for kind in ("candles", "funding", "metrics") if kind in kinds]
+    return [*lines, "", f"Next: sluice data check {place}, sluice replay {' '.join(read)}"]

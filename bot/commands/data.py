@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.commands import options
-from bot.commands.bring import archive_option, archive_place, download
+from bot.commands.bring import archive_option, archive_place, download, import_
 from bot.errors import CheckFailed, UsageError
 from bot.render import Out, clock, pairs, plain
 from feeds import times
@@ -23,48 +23,7 @@ def data() -> None:
 
 
 data.add_command(download)
-
-
-@data.command(name="import", cls=options.Command, examples=("sluice data import klines/*.csv", "sluice data import BTCUSDT.parquet --json"))
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@symbols_option
-@click.option("--timeframe", type=options.Span(), metavar="1m", help="Bar length.  [default: found out]")
-@archive_option
-@options.config_option
-@options.common
-def import_(
-    *, paths: tuple[Path, ...], symbols: tuple[str, ...], timeframe: int | None, archive: Path | None, config_file: Path | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Read candle files (CSV or Parquet, any layout known here) into the archive.
-
-    Columns and the unit of time are found out, and said. Everything is checked before the first bar is stored. What is stored stays:
-    a bar that comes again with other numbers is reported, and the first word stands. Exit 8 when there was such a bar.
-    """
-    from feeds.archive import Archive
-    from feeds.imports import import_files
-
-    out = Out(as_json)
-    place = archive_place(archive, config_file)
-    done = import_files(paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now())
-    conflicts = done.appended.conflicts
-    document = {
-        "archive": str(place), "timeframe": times.span_text(done.history.timeframe), "symbols": done.history.symbols,
-        "added": done.appended.added, "repeated": done.appended.repeated,
-        "conflicts": [conflict._asdict() for conflict in conflicts], "warnings": done.history.warnings,
-        "files": [{**file._asdict(), "path": str(file.path)} for file in done.files],
-    }  # fmt: skip
-    head = ("FILE", "LAYOUT", "TIMES IN", "ROWS", "SYMBOLS")
-    rows = [(str(file.path), file.layout, file.unit, f"{file.rows:,}", " ".join(file.symbols)) for file in done.files]
-    lines = [*out.table(head, rows, right=(3,)), ""]
-    lines += [f"{done.appended.added:,} bars added to {place}, {done.appended.repeated:,} were there already"]
-    lines += [f"warning: {plain(warning)}" for warning in done.history.warnings]
-    lines += [f"differs: {c.symbol} {clock(c.open_ms)}: kept close {c.kept[3]:g}, refused {c.refused[3]:g}" for c in conflicts[:10]]
-    lines += ["", f"Next: sluice replay --candles {place / 'candles' / times.span_text(done.history.timeframe)}"]
-    out.answer(document, lines)
-    if conflicts:
-        said = f"{len(conflicts)} bars came again with other numbers; what was stored first is kept in {place}"
-        raise CheckFailed(said, answered=as_json)
+data.add_command(import_, "import")
 
 
 @data.command(name="list", cls=options.Command, examples=("sluice data list", "sluice data list --archive data/archive --json"))
