@@ -456,7 +456,7 @@ def content(folder: Path) -> dict[str, dict[str, list[object]]]:
 
 
 def test_an_import_that_is_killed_anywhere_goes_on_to_the_same_content(tmp_path: Path) -> None:
-    path = save(candles(120_000, price=100.0), tmp_path / "BTCUSDT.parquet")
+    path = save(candles(120_000).assign(turnover=1.0), tmp_path / "BTCUSDT.parquet")
     import_files([path], Archive(tmp_path / "calm"), now=NOW)
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "bot", "data", "import", str(path), "-o", str(folder), "--json"]
