@@ -10,6 +10,7 @@ import click
 
 from bot.commands import options
 from bot.commands.factor_backtest import backtest, compare
+from bot.commands.factor_check import check
 from bot.commands.formulas import Formula, alone, language, needed, opened, reading, refuse, stdin
 from bot.errors import ConfigError
 from bot.render import Out, pairs
@@ -27,6 +28,7 @@ def factor() -> None:
 
 factor.add_command(backtest)
 factor.add_command(compare)
+factor.add_command(check)
 
 
 PARSE = (
