@@ -1,9 +1,10 @@
 """Where a command finds its configuration and its store: what was named, else what is here, else the built-in values."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any  # Any: TOML
 
 from bot.errors import NotFound, UsageError
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 DEMO = "synthetic.db"  # the demo's books lie beside the bot's own, so that play never mixes with work
 
 
-def configuration(named: Path | None, strategy: Path | None = None, changes: Sequence[str] = ()) -> "Loaded":
+def configuration(
+    named: Path | None, strategy: Path | None = None, changes: Sequence[str] = (), values: Mapping[str, Any] = MappingProxyType({})
+) -> "Loaded":  # fmt: skip
     """Raises ConfigError with file, line and column of what is wrong.
 
     strategy  a strategy file, from where the command was called
     changes   settings of this run, each as `trading.stop_loss=0.01`; a name without a dot is a parameter of the strategy
+    values    settings by name, above them
     """
     from bot import config
 
@@ -31,7 +35,7 @@ def configuration(named: Path | None, strategy: Path | None = None, changes: Seq
             raise UsageError(f"--set {change}: write NAME=VALUE, such as trading.stop_loss=0.01, or lookback=240 of a strategy file")
         where = name.strip() if "." in name else f"strategy.parameters.{name.strip()}"
         overrides[where] = config.value_of(text.strip(), where)
-    return config.load(named, overrides=overrides)
+    return config.load(named, overrides={**overrides, **values})
 
 
 @contextmanager

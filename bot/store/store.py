@@ -238,6 +238,11 @@ def connect(path: str, synchronous: str) -> sqlite3.Connection:
     return conn
 
 
+def open_file(path: str, schema: Schema) -> sqlite3.Connection:
+    """A file of another schema than the books', durable as they are; raises as `Store.open` does."""
+    return _open(path, schema, "FULL")
+
+
 def _open(path: str, schema: Schema, synchronous: str) -> sqlite3.Connection:
     if path == MEMORY:
         conn = connect(path, synchronous)
