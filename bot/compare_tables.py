@@ -50,7 +50,7 @@ def verdict(found: Comparison) -> str:
 def tables(found: Comparison) -> list[Table]:
     """Everything; tables without a row are left out."""
     every = [
-        Table("What they were given", SIDES, found.given), Table("Settings that differ", ("SETTING", "A", "B"), found.settings),
+        _given(found), Table("Settings that differ", ("SETTING", "A", "B"), found.settings),
         _decisions(found.decisions), _changes(found.decisions), _fills(found.fills), _widest(found.fills), _alone(found.fills),
         _held(found), _returns(found.returns), _metrics(found), _costs(found),
     ]  # fmt: skip
@@ -77,6 +77,15 @@ def partings(found: Decisions | None) -> list[tuple[str, Parting]]:
 def _party(one: Party) -> str:
     span = f"{clock(one.start_ms)[:10]}..{clock(one.end_ms)[:10]}"
     return f"{one.run}  {one.mode}, {one.state}  {' '.join(one.symbols)} {span_text(one.timeframe)}  {span}  {one.store}"
+
+
+def _given(found: Comparison) -> Table:
+    return Table("What they were given", SIDES, tuple((name, _short(a), _short(b)) for name, a, b in found.given))
+
+
+def _short(value: str) -> str:
+    """A hash by its beginning."""
+    return value if len(value) < 40 else f"{value[:12]}\u2026"
 
 
 def _chance(found: Returns) -> str:

@@ -8,7 +8,7 @@ STYLE = """
     --four:#4fc3b5;--five:#e58ab5;--six:#9aa5af;--gain:#5cc98f;--loss:#f2857c;--warn:#3a2f10;--warnink:#f4dfa0}
 }
 *{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+body{margin:0;overflow-wrap:anywhere;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1400px;margin:0 auto;padding:20px 16px 48px;display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:20px;
   grid-auto-flow:dense}
 header,.warnings,.cards,.plots,.wide{grid-column:1/-1}
@@ -33,6 +33,7 @@ section{min-width:0}
 .full{grid-column:1/-1;min-width:0}
 .full .plot{--tall:280px}
 figcaption{font-weight:600;display:flex;flex-wrap:wrap;gap:4px 14px;margin-bottom:12px}
+figcaption>*{min-width:0}
 figcaption output{margin-left:auto;font-weight:400;font-variant-numeric:tabular-nums;color:var(--soft)}
 .legend{font-weight:400;font-size:13px;display:flex;flex-wrap:wrap;gap:4px 14px}
 .legend span::before{content:"";display:inline-block;width:12px;height:3px;margin-right:5px;vertical-align:middle;
@@ -121,7 +122,8 @@ summary{cursor:pointer;font-weight:600;margin-bottom:8px}
   .cards{grid-template-columns:repeat(2,minmax(0,1fr))}
   .card b{font-size:18px}
   .dates .k1,.dates .k3{display:none}
-  figcaption output{flex-basis:100%;margin-left:0;min-height:1.5em}
+  figcaption>*{min-width:0}
+figcaption output{flex-basis:100%;margin-left:0;min-height:1.5em}
   dl{grid-template-columns:1fr}
   dt{margin-top:6px}
   .frame{padding-left:62px}
@@ -140,9 +142,10 @@ return at-x[low]<x[high]-at?low:high};
 for(const figure of document.querySelectorAll('[data-points]')){
 const data=JSON.parse(figure.dataset.points),svg=figure.querySelector('.main'),sheet=figure.querySelector('.sheet');
 const pan=figure.querySelector('.pan'),out=figure.querySelector('output'),cross=figure.querySelector('.cross');
-const shown=data.m&&data.m.map(mark=>mark[0]);
+let times=1,marks=[],shown=[];
+const see=()=>{marks=(data.m||[]).filter(mark=>mark[3]<=times);shown=marks.map(mark=>mark[0])};see();
 const price=at=>{const i=Math.min(data.c.length-1,Math.round(at*(data.c.length-1))),close=data.c[i];
-const k=shown.length?near(shown,at):-1,hit=k>=0&&Math.abs(shown[k]-at)*sheet.clientWidth<8&&data.m[k];
+const k=shown.length?near(shown,at):-1,hit=k>=0&&Math.abs(shown[k]-at)*sheet.clientWidth<8&&marks[k];
 return[at,hit?time(hit[1])+'  '+hit[2]:time(data.from+(data.to-data.from)*at)+'  '+(close===null?'no bar':close.toLocaleString('en-US',
 {maximumFractionDigits:8}))]};
 const line=at=>{const i=near(data.x,at),row=data.t[i];
@@ -151,12 +154,12 @@ svg.addEventListener('pointermove',event=>{const box=svg.getBoundingClientRect()
 const[at,said]=(data.c?price:line)(Math.max(0,Math.min(1,(event.clientX-box.left)/box.width)));out.textContent=said;
 const x=at*svg.viewBox.baseVal.width;cross.setAttribute('x1',x);cross.setAttribute('x2',x);cross.style.visibility='visible'});
 svg.addEventListener('pointerleave',()=>{out.textContent='';cross.style.visibility='hidden'});
-if(data.c){let times=1;const zoom=document.createElement('span');zoom.className='zoom';
+if(data.c){const zoom=document.createElement('span');zoom.className='zoom';
 const range=()=>{const wide=sheet.clientWidth,a=pan.scrollLeft/wide,b=Math.min(1,a+pan.clientWidth/wide),all=data.to-data.from;
 out.textContent=times>1?time(data.from+all*a)+' .. '+time(data.from+all*b):''};
 for(const[sign,by,name]of[['\u2212',.5,'show more time'],['+',2,'show less time']]){const button=document.createElement('button');
 button.type='button';button.textContent=sign;button.setAttribute('aria-label',name);button.addEventListener('click',()=>{
-const middle=(pan.scrollLeft+pan.clientWidth/2)/sheet.clientWidth;times=Math.max(1,Math.min(64,times*by));
+const middle=(pan.scrollLeft+pan.clientWidth/2)/sheet.clientWidth;times=Math.max(1,Math.min(64,times*by));see();
 sheet.style.width=100*times+'%';
 sheet.className='sheet'+(times>=16?' near16':times>=4?' near4':'');pan.scrollLeft=middle*sheet.clientWidth-pan.clientWidth/2;
 range()});zoom.append(button)}

@@ -133,7 +133,10 @@ def _legend(chart: Chart) -> str:
 def _data(chart: Chart, at: np.ndarray, close: Array) -> str:
     """For the script: the closes, evenly in time, and what each mark says by its place."""
     span = int(at[-1] - at[0])
-    told = [[round((mark.at_ms - int(at[0])) / span, 4), mark.at_ms, plain(mark.said)] for mark in chart.marks]
+    told = [
+        [round((mark.at_ms - int(at[0])) / span, 4), mark.at_ms, plain(mark.said), int(level[2:] or 1)]
+        for mark, level in zip(chart.marks, _levels(chart), strict=True)
+    ]
     points = [None if value != value else float(f"{value:.7g}") for value in close.tolist()]
     return json.dumps({"from": int(at[0]), "to": int(at[-1]), "c": points, "m": told}, separators=(",", ":"))
 
