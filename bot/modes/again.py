@@ -18,7 +18,7 @@ from bot import plan as plans
 from bot.errors import NotFound, SluiceError
 from bot.events import Started
 from bot.modes.history import replay
-from bot.modes.parts import FILES, Universe, build, config_of, journal_of, run_name, sha256_of
+from bot.modes.parts import FILES, Universe, build, config_of, hashes, journal_of, run_name
 from bot.modes.recut import Recut
 from bot.rehearsal import Rehearsal, Written, told
 from bot.session import Session
@@ -139,17 +139,21 @@ def _replayed(row: RunRow, path: Path, faults: list[str], say: Say) -> Again:
     if row.arguments == "{}":
         raise NotFound(f"run {row.id} was recorded without its arguments; replay its files again and compare the digests")
     given = msgspec.json.decode(row.arguments)
-    files = {name: [Path(file) for file in given.get(name) or ()] for name in FILES}
-    lost = [str(file) for name in FILES for file in files[name] if not file.is_file()]
+    files = {name: [Path(path) for path in given.get(name) or ()] for name in FILES}
+    lost = [str(path) for name in FILES for path in files[name] if not path.exists()]
     if lost:
-        raise NotFound(f"run {row.id} cannot be had again: {lost[0]} is not there{f' nor {len(lost) - 1} more files' * (len(lost) > 1)}")
-    hashes = given.get("hashes", {})
-    changed = [file for file, known in hashes.items() if sha256_of(Path(file)) != known]
-    faults += [f"{file} is not the file that was replayed: its hash differs" for file in changed]
+        raise NotFound(f"run {row.id} cannot be had again: {lost[0]} is not there{f' nor {len(lost) - 1} more' * (len(lost) > 1)}")
+    then, now = given.get("hashes", {}), hashes({name: [str(path) for path in files[name]] for name in FILES})
+    for kind, known in then.items():
+        there = now.get(kind, {})
+        faults += [f"{file} is not the file that was replayed: its hash differs" for file in known if there.get(file, "") != known[file]]
+        faults += [f"{file} was not there when it was replayed" for file in there if file not in known]
     span = {name: given.get(name) for name in ("symbols", "timeframe", "start", "stop")}
     result = replay(config_of(row.config), **files, **span, seed=row.seed, store=path, block=1_009, progress=say)  # type: ignore[arg-type]
     if result.data_hash != row.data_hash:
         faults.append(f"the candles are not those that were replayed: their hash is {result.data_hash[:12]}, and was {row.data_hash[:12]}")
+    if result.run != row.id and not faults:
+        faults.append(f"it comes out as run {result.run}: the trading rules beside its files are not those of then")
     return Again(result.run, result.digest, 0, msgspec.json.decode(msgspec.json.encode(result)), None)
 
 
@@ -163,7 +167,7 @@ def _settled(row: RunRow, reader: Reader, path: Path, say: Say) -> Again:
         journal = journal_of(store, row.id, row.symbols, keep_inputs=False, merge_repeats=False)
         session = build(config, universe, plan, row.id, journal.write)
         session.keep_equity = journal.equity
-        cuts = Recut(session.engine, build(config, universe, plan, row.id, lambda event, cause: 0).engine)
+        cuts = Recut(session, build(config, universe, plan, row.id, lambda event, cause: 0).engine)
         done = 0
         for batch in _batches(reader.inputs(row.id)):
             with store.transaction():

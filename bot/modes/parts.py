@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -26,13 +26,14 @@ from bot.store.store import Store
 from bot.trader import Trader
 from feeds.files import find_files
 from feeds.instruments import Instrument
+from feeds.layout import folders_of
 from feeds.times import Millis, now
 from strategies.decision import record_bytes
 from strategies.engine import Plan, StrategyEngine
 from strategies.events import Decision
 
 FILES = ("candles", "funding", "metrics", "news")  # the arguments of a replay that are paths
-NAMED = ("symbols", "timeframe", "start", "stop", "seed")  # those that its name is made of
+NAMED = ("symbols", "timeframe", "start", "stop", "seed", "instruments")  # those that its name is made of
 
 
 class Universe(NamedTuple):
@@ -79,7 +80,8 @@ def replay_books(path: Path | None, row: Run) -> Iterator[tuple[Store, Journal]]
 
 def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed: int, arguments: Mapping[str, Any]) -> Run:
     """The run's row. A replay is named by what it is made of, so that the same one replaces itself; others by when they began."""
-    settings, started, said = config_json(config), now(), again(arguments)
+    settings, started = config_json(config), now()
+    said = again(arguments, universe.instruments) if arguments else "{}"
     versions = {name: version(name) for name in ("sluice", "numpy", "numba", "msgspec")} | {"python": platform.python_version()}
     config_hash = hashlib.sha256(settings.encode()).hexdigest()
     return Run(
@@ -89,27 +91,42 @@ def run_row(config: Config, universe: Universe, mode: str, data_hash: str, seed:
 
 
 def run_name(mode: str, config_hash: str, data_hash: str, started: Millis, arguments: str) -> str:
-    """The id of a run. That of a replay comes from settings, data and span alone: where its files lie is no part of it."""
+    """The id of a run. That of a replay comes from settings, rules, data and span alone: where its files lie is no part of it."""
     name = f"{config_hash}{mode}{started}"
     if mode == "replay":
         given = msgspec.json.decode(arguments)
-        beside = {kind: [given["hashes"][path] for path in given.get(kind, ())] for kind in FILES[1:]}
-        name = f"{config_hash}{data_hash}" + msgspec.json.encode([given.get(of) for of in NAMED] + [beside], order="sorted").decode()
+        made = [given.get(of) for of in NAMED] + [sorted(files.values()) for _, files in sorted(given["hashes"].items())]
+        name = f"{config_hash}{data_hash}" + msgspec.json.encode(made, order="sorted").decode()
     return f"{mode[0].upper()}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def again(arguments: Mapping[str, Any]) -> str:
-    """What has a replay again, as JSON: its arguments, every file by its absolute path; `hashes`: SHA-256 of each beside the candles."""
-    if not arguments:
-        return "{}"
-    files = {name: [path.absolute() for path in find_files(arguments[name])] for name in FILES if arguments.get(name)}
-    said = {**arguments, **files, "hashes": {str(path): sha256_of(path) for name in FILES[1:] for path in files.get(name, ())}}
+def again(arguments: Mapping[str, Any], instruments: Mapping[str, Instrument]) -> str:
+    """What has a replay again, as JSON: its arguments with absolute paths, `hashes` of the files beside the candles, `instruments`."""
+    paths = {name: [str(path) for path in given_paths(arguments.get(name) or ())] for name in FILES}
+    said = {**arguments, **paths, "hashes": hashes(paths), "instruments": dict(instruments)}
     return msgspec.json.encode(said, order="sorted", enc_hook=str).decode()
 
 
-def sha256_of(path: Path) -> str:
-    """Of the bytes of a file, hex."""
-    with path.open("rb") as stream:
+def given_paths(paths: Iterable[str | Path]) -> list[Path]:
+    """As they were given, each by itself and absolute."""
+    out: list[Path] = []
+    for text in paths:
+        parts = [Path(text)] if Path(text).exists() else [Path(part.strip()) for part in str(text).split(",") if part.strip()]
+        out += [path.absolute() for path in parts]
+    return out
+
+
+def hashes(paths: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """SHA-256 of the bytes of every file beside the candles, by kind and path. Raises BadData where there is none."""
+    found: dict[str, dict[str, str]] = {}
+    for kind in FILES[1:]:
+        files = find_files(paths[kind] if kind == "news" else folders_of(paths[kind], kind)) if paths[kind] else []
+        found[kind] = {str(file): _sha256(file) for file in files}
+    return found
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

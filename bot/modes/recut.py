@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.session import Session
 from feeds.bars import Bars, Block
 from strategies.engine import StrategyEngine, View
 
@@ -11,17 +12,17 @@ ROWS = 997  # bars of a block: no multiple of anything
 
 
 class Recut:
-    """Listens to what one engine looks at, and has another look at it in long blocks."""
+    """Listens to what the engine of a session looks at, and has another look at it in long blocks."""
 
-    def __init__(self, engine: StrategyEngine, other: StrategyEngine, rows: int = ROWS) -> None:
-        """engine  the one that works bar by bar;  other  a fresh one of the same plan"""
-        self._look, self._other, self._rows = engine.look, other, rows
+    def __init__(self, session: Session, other: StrategyEngine, rows: int = ROWS) -> None:
+        """session  works bar by bar;  other  a fresh engine of the same plan"""
+        self._session, self._look, self._other, self._rows = session, session.engine.look, other, rows
         self._blocks: list[Block] = []
         self._records: list[Any] = []  # of decisions: numpy's records have no type of their own
         self._held = 0
         self.compared = self.differing = 0
         self.first: tuple[int, str] | None = None  # bar close and symbol
-        engine.look = self.look  # type: ignore[method-assign]  # to hear of every block, whoever hands it in
+        session.engine.look = self.look  # type: ignore[method-assign]  # to hear of every block, whoever hands it in
 
     def look(self, block: Block) -> View:
         """What the engine answers, remembered."""
@@ -37,6 +38,7 @@ class Recut:
         """Decide what was heard as one block, and compare."""
         if not self._blocks:
             return
+        self._other.begin(self._session.since)
         bars = self._blocks[0].bars
         others, before = [], 0
         for block in self._blocks:
