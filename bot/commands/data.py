@@ -50,18 +50,23 @@ def list_(archive: Path | None, config_file: Path | None, as_json: bool) -> None
     out.answer({"archive": str(place), "holdings": [one._asdict() for one in held]}, lines)
 
 
-@data.command(cls=options.Command, examples=("sluice data check candles/ --json", "sluice data check BTCUSDT.csv ETHUSDT.csv"))
+@data.command(cls=options.Command, examples=("sluice data check market/ --json", "sluice data check BTCUSDT.csv funding.parquet"))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.common
 def check(paths: tuple[Path, ...], as_json: bool) -> int:
-    """Look for everything that is wrong with candle files, not only for the first fault. Exit 8 when there is an error."""
+    """Look for everything that is wrong with data files, not only for the first fault. Exit 8 when there is an error.
+
+    Candles, mark and index bars, funding, metrics and news are told apart by themselves; a folder or a whole archive is looked through.
+    An error is what a reader refuses; a warning can be read, and should be looked at; a note is there so that nobody is surprised.
+    """
     from feeds import quality
 
     out = Out(as_json)
     found = quality.check(paths, now=times.now())
     errors = sum(1 for finding in found if finding.severity is quality.Severity.ERROR)
     if as_json:
-        out.document({"ok": not errors, "findings": [finding._asdict() for finding in found]})
+        counts = {str(severity): sum(1 for finding in found if finding.severity is severity) for severity in quality.Severity}
+        out.document({"ok": not errors, "counts": counts, "findings": [finding._asdict() for finding in found]})
         return CheckFailed.exit_code if errors else 0
     out.say(*_findings(found, out))
     if errors:
@@ -103,13 +108,19 @@ def synth(*, folder: Path, seed: int, days: int, symbols: tuple[str, ...], timef
 
 
 def _findings(found: "list[Finding]", out: Out) -> list[str]:
+    from feeds.layout import BARS
+
     if not found:
         return ["sound: nothing was found"]
     colours = {"error": "red", "warning": "yellow", "note": "cyan"}
     lines = []
     for finding in found:
         first = f", first at {clock(finding.first)}" if finding.first is not None else ""
-        head = f"{out.style(finding.severity.value, colours[finding.severity.value])}  {finding.code}  {plain(finding.symbol)}".rstrip()
-        lines.append(f"{head}  {finding.bars:,} bars{first}  {plain(finding.where)}")
-        lines.append(f"    {plain(finding.detail)}")
+        what = f"{finding.kind} {finding.symbol}".strip()
+        head = f"{out.style(finding.severity.value, colours[finding.severity.value])}  {finding.code}  {plain(what)}"
+        lines.append(f"{head}  {finding.bars:,} {'bars' if finding.kind in BARS else 'rows'}{first}  {plain(finding.where)}")
+        lines.append(f"    {plain(finding.detail, 300)}")
+        if len(finding.examples) > 1:
+            more = " ..." if finding.bars > len(finding.examples) else ""
+            lines.append(f"    at {' '.join(finding.examples)}{more}")
     return lines

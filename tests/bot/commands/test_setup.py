@@ -200,7 +200,7 @@ def test_data_is_made_up_imported_listed_and_checked(capsys, tmp_path: Path) -> 
     assert document(capsys, "data", "import", "market/candles/XRPUSDT.parquet")["repeated"] == 96
     [held] = document(capsys, "data", "list")["holdings"]
     assert (held["symbol"], held["bars"], held["missing"]) == ("XRPUSDT", 96, 0)
-    assert document(capsys, "data", "check", "market/candles") == {"ok": True, "findings": []}
+    assert document(capsys, "data", "check", "market/candles")["ok"]
     assert "XRPUSDT" in run(capsys, "data", "list")[1]
     assert run(capsys, "data", "check", "market/candles")[1] == "sound: nothing was found\n"
 
