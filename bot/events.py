@@ -1,13 +1,12 @@
 """What we do about it: orders, their fates, money moved, and the operator's word. Money is Decimal here."""
 
 from decimal import Decimal
-from enum import StrEnum
 
-from feeds.events import Event
+from feeds.events import Event, Word
 from feeds.instruments import Instrument
 
 
-class TradingState(StrEnum):
+class TradingState(Word):
     """ACTIVE trades; REDUCING lets only exposure-reducing orders pass; HALTED lets none."""
 
     ACTIVE = "ACTIVE"
@@ -15,18 +14,18 @@ class TradingState(StrEnum):
     HALTED = "HALTED"
 
 
-class OrderSide(StrEnum):
+class OrderSide(Word):
     BUY = "BUY"
     SELL = "SELL"
 
 
-class OrderType(StrEnum):
+class OrderType(Word):
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     STOP = "STOP"  # becomes a market order when the price trades through `trigger`
 
 
-class Purpose(StrEnum):
+class Purpose(Word):
     ENTRY = "entry"
     EXIT = "exit"
     FLIP = "flip"  # closes and opens the other way in one order
@@ -36,7 +35,7 @@ class Purpose(StrEnum):
     LIQUIDATION = "liquidation"
 
 
-class Status(StrEnum):
+class Status(Word):
     """The life of an order; `bot/orders.py` holds what may follow what."""
 
     INTENT = "INTENT"
@@ -50,7 +49,7 @@ class Status(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class Denial(StrEnum):
+class Denial(Word):
     """Why risk or the trader said no. Codes of `reliability.md`, and ours for what it leaves open."""
 
     ORDER_SIZE = "D_ORDER_SIZE"  # above the maximum, or below the instrument's minimum
@@ -163,7 +162,7 @@ class StateChanged(Event, frozen=True):
     reason: str
 
 
-class Verb(StrEnum):
+class Verb(Word):
     HALT = "halt"
     REDUCE = "reduce"
     RESUME = "resume"

@@ -23,7 +23,8 @@ NAN = float("nan")
 SMALLEST = Decimal("1e-12")  # what a cost or a fee is divided to; the rest stays where it was
 TOLERANCE = Decimal("1e-9")
 WIDE = Context(prec=80)
-FEW = 64  # rows that plain Python goes through sooner than numpy begins
+INFINITY = float("inf")
+FEW = 512  # closes that plain Python goes through sooner than numpy begins
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ class Ledger:
         self.quantities: list[float] = [0.0] * len(self.symbols)
         self.held: list[int] = []
         self.trades: list[Trade] = []
-        self.high = -float("inf")
+        self.high = -INFINITY
         self.revision = 0
         self.touched: set[str] = set()
         self._cost = ZERO
@@ -126,10 +127,11 @@ class Ledger:
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Mark the symbols [first, end), by place, at the closes of a row."""
         self.timeframe = bars.timeframe
-        closes, close_ms = bars.closes[row], bars.close_ms(row)
+        close_ms = bars.close_ms(row)
         for i in range(first, end):
-            if closes[i] == closes[i]:
-                self._mark(i, closes[i], close_ms)
+            close = bars.closes[i][row]
+            if close == close:
+                self._mark(i, close, close_ms)
 
     def _mark(self, i: int, close: float, close_ms: int) -> None:
         self.marks[i] = close
@@ -142,12 +144,13 @@ class Ledger:
             return []
         position = self._position(fill.symbol, f"fill {fill.exec_id}")
         self._booked.add(fill.exec_id)
-        signed = fill.quantity if fill.side is OrderSide.BUY else -fill.quantity
+        bought = fill.side is OrderSide.BUY
+        signed = fill.quantity if bought else -fill.quantity
         value = signed * fill.price
         cost, realised = position.cost, position.realised
         self._trade(position, fill, signed, value)
         position.flow += value
-        if fill.side is OrderSide.BUY:
+        if bought:
             position.bought += fill.quantity
         else:
             position.sold += fill.quantity
@@ -188,13 +191,9 @@ class Ledger:
 
     def equity_float(self) -> float:
         """The same as a float; `equity_rows` computes it with the same operations in the same order."""
-        return self._worth(self.marks)
-
-    def _worth(self, marks: list[float]) -> float:
         total = self.cashflow_float
-        quantities = self.quantities
         for i in self.held:
-            total += quantities[i] * marks[i]
+            total += self.quantities[i] * self.marks[i]
         return total
 
     def unrealised(self, symbol: str) -> Decimal:
@@ -211,7 +210,7 @@ class Ledger:
         self.timeframe = bars.timeframe
         end_ms = bars.close_ms(stop - 1)
         if bars.whole:
-            self.marks = bars.closes[stop - 1].copy()
+            self.marks = [closes[stop - 1] for closes in bars.closes]
             self.marked_ms = [end_ms] * len(self.marks)
             self.newest_ms = end_ms
             return
@@ -225,7 +224,7 @@ class Ledger:
     def _highest(self, bars: Bars, start: int, stop: int) -> float:
         """The highest of equity_rows; of one position it is that at its best close, since rounding keeps the order."""
         if bars.whole and (stop - start) * len(self.held) <= FEW:
-            return max([self._worth(closes) for closes in bars.closes[start:stop]])
+            return self._highest_of([bars.closes[i][start:stop] for i in self.held])
         if len(self.held) > 1:
             return float(self.equity_rows(bars, start, stop).max())
         i = self.held[0]
@@ -235,6 +234,19 @@ class Ledger:
         if column[0] != column[0]:  # before the first known close it stands at its mark
             best = max(best, self.marks[i]) if quantity > 0 else min(best, self.marks[i])
         return self.cashflow_float + quantity * (best if best == best else self.marks[i])
+
+    def _highest_of(self, columns: list[list[float]]) -> float:
+        """The same of few rows, given the closes of each held symbol."""
+        quantities = [self.quantities[i] for i in self.held]
+        if len(columns) == 1:
+            return self.cashflow_float + quantities[0] * (max(columns[0]) if quantities[0] > 0.0 else min(columns[0]))
+        best = -INFINITY
+        for closes in zip(*columns, strict=True):
+            total = self.cashflow_float
+            for quantity, close in zip(quantities, closes, strict=True):
+                total += quantity * close
+            best = max(best, total)
+        return best
 
     def equity_rows(self, bars: Bars, start: int, stop: int) -> Array:
         """float64[stop - start]: closing equity of each row with the present positions, marks carried over missing bars."""
@@ -301,10 +313,9 @@ class Ledger:
         bars = (fill.filled_ms // self.timeframe - trip.opened_ms // self.timeframe) if self.timeframe else 0
         self.trades.append(
             Trade(
-                symbol=position.symbol, side=Side.LONG if trip.long else Side.SHORT, entry_ms=trip.opened_ms,
-                exit_ms=fill.filled_ms, quantity=trip.entered, entry=abs(trip.flow_in) / trip.entered,
-                exit=abs(trip.flow_out) / trip.exited, pnl=-trip.flow_in - trip.flow_out - trip.fees - trip.funding,
-                fees=trip.fees, funding=trip.funding, bars=bars, closed_by=fill.purpose,
+                position.symbol, Side.LONG if trip.long else Side.SHORT, trip.opened_ms, fill.filled_ms, trip.entered,
+                abs(trip.flow_in) / trip.entered, abs(trip.flow_out) / trip.exited,
+                -trip.flow_in - trip.flow_out - trip.fees - trip.funding, trip.fees, trip.funding, bars, fill.purpose,
             )
         )  # fmt: skip
 
@@ -314,7 +325,7 @@ class Ledger:
         self.cashflow_float = float(self.cashflow)
         self.revision += 1
         self.touched.add(position.symbol)
-        if bool(position.quantity) is not (i in self.held):
+        if (self.quantities[i] != 0.0) is not (i in self.held):
             self.held = sorted({*self.held, i}) if position.quantity else [j for j in self.held if j != i]
 
     def _check(self, position: Position, what: str) -> None:
@@ -323,15 +334,20 @@ class Ledger:
             raise InvariantBroken(
                 f"I1: {position.symbol} after {what}: position {position.quantity}, bought less sold {position.bought - position.sold}"
             )
-        _agree(position.symbol, what, "cost less realised", position.cost - position.realised, "paid for trades", position.flow)
-        _agree("account", what, "cash less cost of positions", self.cash - self._cost, "cash flow", self.cashflow)
+        paid = position.cost - position.realised
+        if paid != position.flow:
+            _agree(position.symbol, what, "cost less realised", paid, "paid for trades", position.flow)
+        uncosted = self.cash - self._cost
+        if uncosted != self.cashflow:
+            _agree("account", what, "cash less cost of positions", uncosted, "cash flow", self.cashflow)
         computed = self.initial - self.fees - self.funding + self.realised
-        _agree("account", what, "cash", self.cash, "initial - fees - funding + realised", computed)
+        if self.cash != computed:
+            _agree("account", what, "cash", self.cash, "initial - fees - funding + realised", computed)
 
 
 def _agree(whose: str, what: str, one: str, figure: Decimal, other: str, second: Decimal) -> None:
     """I2: two computations of one figure differ by rounding at most."""
-    if figure != second and abs(figure - second) > TOLERANCE * max(Decimal(1), abs(second)):
+    if abs(figure - second) > TOLERANCE * max(Decimal(1), abs(second)):
         raise InvariantBroken(f"I2: {whose} after {what}: {one} {figure}, {other} {second}")
 
 

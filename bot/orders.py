@@ -6,7 +6,7 @@ state after INTENT, also after the end (it was on its way), and never moves an e
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import product
 
@@ -56,6 +56,9 @@ def link_id(run: str, symbol: str, bar_ms: int, leg: str, n: int = 1) -> str:
 def attached_id(parent: str, purpose: Purpose) -> str:
     """The id of the stop or take-profit that is attached to an entry."""
     return parent + (STOP_SUFFIX if purpose is Purpose.STOP_LOSS else TAKE_SUFFIX)
+
+
+NONE: Mapping[str, "Order"] = {}
 
 
 class Order:
@@ -186,7 +189,7 @@ class OpenOrders:
 
     def waiting(self, symbol: str) -> Order | None:
         """The oldest living order of the symbol that stands for itself: attached stops and take-profits do not count."""
-        for order in self._by_symbol.get(symbol, {}).values():
+        for order in self._by_symbol.get(symbol, NONE).values():
             if not order.parent:
                 return order
         return None
@@ -195,14 +198,14 @@ class OpenOrders:
         """Every living order, of one symbol or of all, oldest first."""
         return tuple(self._living.values() if symbol is None else self._by_symbol.get(symbol, {}).values())
 
-    def symbols(self) -> Iterable[str]:
-        """The symbols that have living orders."""
-        return [symbol for symbol, orders in self._by_symbol.items() if orders]
+    def symbols(self) -> Collection[str]:
+        """The symbols that have living orders, in the order in which they first had one."""
+        return [symbol for symbol, orders in self._by_symbol.items() if orders] if self._living else ()
 
     def exposure(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Base units that may still be bought, and sold, by orders that are not reduce-only; UNKNOWN ones count in full."""
         buys = sells = ZERO
-        for order in self._by_symbol.get(symbol, {}).values():
+        for order in self._by_symbol.get(symbol, NONE).values():
             if order.reduce_only:
                 continue
             if order.side is OrderSide.BUY:

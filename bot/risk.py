@@ -73,16 +73,15 @@ class Risk:
         if place is None or draft.symbol not in self.instruments:
             return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, Denial.NO_PRICE, f"{draft.symbol} is not traded here")
         case = self._case(draft, place)
-        for made, (name, check) in enumerate(CHECKS):
+        for name, check in CHECKS:
             objection = check(case)
             if objection is not None:
-                self.passed, self.denied = NAMES[:made], name
+                self.passed, self.denied = NAMES[: NAMES.index(name)], name
                 return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, *objection)
         self.passed, self.denied = NAMES, ""
         request = OrderRequest(
-            at=draft.at, id=case.id, symbol=draft.symbol, side=draft.side, type=draft.type, quantity=draft.quantity,
-            purpose=draft.purpose, reduce_only=draft.reduce_only, bar_ms=draft.bar_ms, reference=draft.reference, price=draft.price,
-            post_only=draft.post_only, stop=draft.stop, take=draft.take,
+            draft.at, case.id, draft.symbol, draft.side, draft.type, draft.quantity, draft.purpose, draft.reduce_only, draft.bar_ms,
+            draft.reference, draft.price, None, draft.post_only, draft.stop, draft.take,
         )  # fmt: skip
         self.orders.on_order(request)
         self._counts.sent(draft)
@@ -256,12 +255,14 @@ class Risk:
             return case
         position = ledger.positions[draft.symbol].quantity
         buys, sells = self.orders.exposure(draft.symbol)
-        before = max(abs(position + buys), abs(position - sells))
+        before = max(abs(position + buys), abs(position - sells)) if buys or sells else abs(position)
         after = position + buys + draft.quantity if draft.side is OrderSide.BUY else position - sells - draft.quantity
         crosses = position and (after > 0) is not (position > 0)
-        case.opening = float(min(abs(after), draft.quantity) if crosses else draft.quantity) * case.reference
-        case.after = float(abs(after)) * case.reference
-        case.increase = max(0.0, float(abs(after) - before)) * case.reference
+        size = abs(after)
+        case.after = float(size) * case.reference
+        case.opening = case.after if crosses and size <= draft.quantity else float(draft.quantity) * case.reference
+        if size > before:
+            case.increase = float(size - before) * case.reference
         case.gross_after = self._gross_now(draft.at) + case.increase
         return case
 
@@ -269,11 +270,16 @@ class Risk:
         """Sum over symbols of the larger of the two sides a position may reach, at marks; counted anew when a fill or time moved on."""
         key = (self.ledger.revision, at)
         if key != self._gross_key:
-            self._gross_key, self._gross = key, 0.0
-            for symbol in {self.ledger.symbols[i] for i in self.ledger.held}.union(self.orders.symbols()):
-                position = self.ledger.positions[symbol].quantity
+            ledger, waiting = self.ledger, self.orders.symbols()
+            gross = 0.0
+            for i in ledger.held:
+                if ledger.symbols[i] not in waiting:
+                    gross += abs(ledger.quantities[i]) * ledger.marks[i]
+            for symbol in waiting:
+                position = ledger.positions[symbol].quantity
                 buys, sells = self.orders.exposure(symbol)
-                self._gross += float(max(abs(position + buys), abs(position - sells))) * self.ledger.marks[self.ledger.index[symbol]]
+                gross += float(max(abs(position + buys), abs(position - sells))) * ledger.marks[ledger.index[symbol]]
+            self._gross_key, self._gross = key, gross
         return self._gross
 
 

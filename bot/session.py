@@ -247,7 +247,7 @@ class Session:
         while place < end:
             executor.mark_row(bars, row, done, place)
             ledger.mark_row(bars, row, done, place + 1)
-            before = sum(1 for close in bars.closes[row][done : place + 1] if close == close)
+            before = place + 1 - done if bars.whole else sum(done <= i <= place for i in bars.present(row))
             number = journal.bars(before)
             present -= before
             self.bus.run([(event, number) for event in executor.on_candle(bars.candle(row, place))], None if present else later)

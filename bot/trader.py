@@ -92,6 +92,7 @@ class Trader:
     def __init__(self, rules: Rules, risk: Risk, ledger: Ledger, orders: OpenOrders, instruments: Mapping[str, Instrument]) -> None:
         self.rules, self.risk, self.ledger, self.orders, self.instruments = rules, risk, ledger, orders, instruments
         self._share, self._target, self._band = float(rules.share), float(rules.target_volatility), rules.rebalance_band
+        self._most = {symbol: instrument.quantity(instrument.most_quantity) for symbol, instrument in instruments.items()}
         self._closed_ms: dict[str, int] = {}
         self._cooling: dict[str, set[int]] = {}  # the directions whose wait for the end of a cool-down has been told
         self._told: set[tuple[str, Purpose, int]] = set()
@@ -255,9 +256,8 @@ class Trader:
             take = None if self.rules.take_profit is None else _away(instrument, entry, sign, self.rules.take_profit)
         answer = self.risk.approve(
             Draft(
-                at=decision.at, symbol=decision.symbol, side=side, type=kind, quantity=quantity, purpose=purpose,
-                reduce_only=purpose is Purpose.EXIT, bar_ms=decision.bar_ms, reference=close, leg=purpose.value, price=price,
-                post_only=self.rules.post_only and kind is OrderType.LIMIT, stop=stop, take=take,
+                decision.at, decision.symbol, side, kind, quantity, purpose, purpose is Purpose.EXIT, decision.bar_ms, close,
+                purpose._value_, price, self.rules.post_only and kind is OrderType.LIMIT, stop, take,
             )
         )  # fmt: skip
         if isinstance(answer, Refusal) and answer.code in (Denial.HALTED, Denial.REDUCING):
@@ -275,8 +275,10 @@ class Trader:
             share = abs(decision.target)
         elif self.rules.sizing == "notional":
             quantity = self._quantity(decision, self.rules.notional)
+            if quantity:
+                return quantity
             detail = f"a notional of {self.rules.notional} is less than the least quantity {instrument.least_quantity}"
-            return quantity if quantity > 0 else _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
+            return _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
         elif self.rules.sizing == "volatility":
             if not decision.volatility > 0.0:
                 detail = f"the volatility of {decision.symbol} is not known"
@@ -292,7 +294,8 @@ class Trader:
     def _quantity(self, decision: Decision, notional: Decimal) -> Decimal:
         """Base units of this notional, rounded down to what the exchange takes; 0 where that is nothing."""
         instrument = self.instruments[decision.symbol]
-        return min(instrument.quantity(notional / exact(decision.price)), instrument.quantity(instrument.most_quantity))
+        quantity = instrument.quantity(notional / exact(decision.price))
+        return quantity if quantity <= self._most[decision.symbol] else self._most[decision.symbol]
 
     def _is_over(self, decision: Decision, position: Position) -> bool:
         """The position has had its time."""

@@ -45,21 +45,22 @@ class Bars(_Fields):
 
     @cached_property
     def closes(self) -> list[list[float]]:
-        """The closes of each row, by symbol; NaN where the bar is missing. Nobody may change them."""
-        closes: list[list[float]] = self.values[:, CLOSE].tolist()
-        return closes
+        """The closes of each symbol, row by row; NaN where the bar is missing. Nobody may change them."""
+        return self._column(CLOSE)
 
     @cached_property
     def lows(self) -> list[list[float]]:
-        """The lows of each row, by symbol, likewise."""
-        lows: list[list[float]] = self.values[:, LOW].tolist()
-        return lows
+        """The lows of each symbol, likewise."""
+        return self._column(LOW)
 
     @cached_property
     def highs(self) -> list[list[float]]:
-        """The highs of each row, by symbol, likewise."""
-        highs: list[list[float]] = self.values[:, HIGH].tolist()
-        return highs
+        """The highs of each symbol, likewise."""
+        return self._column(HIGH)
+
+    def _column(self, column: int) -> list[list[float]]:
+        lists: list[list[float]] = np.ascontiguousarray(self.values[:, column].T).tolist()
+        return lists
 
     @cached_property
     def lowest(self) -> tuple[list[float], list[float]]:

@@ -11,7 +11,13 @@ class Event(msgspec.Struct, frozen=True, tag=True, tag_field="event"):
     at: int
 
 
-class Source(StrEnum):
+class Word(StrEnum):
+    """A word of a fixed list, hashed as the text that it is: Enum would hash its name, and in Python."""
+
+    __hash__ = str.__hash__
+
+
+class Source(Word):
     """Where a bar came from: its provenance."""
 
     WS = "ws"  # pushed by the exchange, confirmed closed

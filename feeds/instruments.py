@@ -9,7 +9,7 @@ import msgspec
 
 def exact(number: float) -> Decimal:
     """The shortest decimal that names this float: 0.1 -> Decimal("0.1"). Raises ValueError on NaN and infinities."""
-    if number != number or number in (float("inf"), float("-inf")):
+    if number - number != 0.0:
         raise ValueError(f"{number} is no amount of money")
     return Decimal(repr(number))
 

@@ -1,14 +1,13 @@
 """What we make of it: views on symbols, and news about the factors themselves."""
 
 import math
-from enum import StrEnum
 
 import msgspec
 
-from feeds.events import Event
+from feeds.events import Event, Word
 
 
-class Side(StrEnum):
+class Side(Word):
     """The view. HOLD means: leave the position as it is."""
 
     LONG = "LONG"
@@ -16,7 +15,7 @@ class Side(StrEnum):
     HOLD = "HOLD"
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Why a decision is what it is. The order is the code that digests carry: append, never insert."""
 
     ABOVE_ENTRY = "above_entry"  # LONG

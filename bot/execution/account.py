@@ -89,7 +89,8 @@ class Account:
         if stop <= start:
             return
         end_ms = bars.close_ms(stop - 1)
-        for holding, close in zip(self.by_place, bars.closes[stop - 1], strict=True):
+        for holding, closes in zip(self.by_place, bars.closes, strict=True):
+            close = closes[stop - 1]
             if close == close:
                 holding.mark, holding.close_ms = close, end_ms
             else:
@@ -99,10 +100,11 @@ class Account:
 
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Take the closes of one row, of the symbols [first, end) by place."""
-        closes, close_ms = bars.closes[row], bars.close_ms(row)
+        close_ms = bars.close_ms(row)
         for place in range(first, end):
-            if closes[place] == closes[place]:
-                self.mark(place, closes[place], close_ms)
+            close = bars.closes[place][row]
+            if close == close:
+                self.mark(place, close, close_ms)
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
         """The position just before `ms`: a trade at the very instant comes after a settlement."""

@@ -75,14 +75,14 @@ def room(volume: float, share: Decimal, lot: Decimal) -> Decimal:
     return WIDE.divide_int(exact(volume) * share, lot) * lot
 
 
-def worsening(rates: Rates, quantity: float, volume: float) -> Decimal:
+def worsening(rates: Rates, quantity: Decimal | float, volume: float) -> Decimal:
     """The fraction by which a taker's price is worse than the touched one.
 
     quantity, volume  base units; a volume that is not known or zero counts as the order's own size
     """
     if rates.impact == 0.0:
         return rates.taking
-    participation = min(1.0, quantity / volume) if volume > 0 else 1.0
+    participation = min(1.0, float(quantity) / volume) if volume > 0 else 1.0
     return rates.taking + exact(round(rates.impact * math.sqrt(participation), 10))
 
 

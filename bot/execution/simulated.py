@@ -31,6 +31,7 @@ from feeds.events import Candle, Event, Funding
 from feeds.instruments import Instrument, exact
 
 ZERO = Decimal(0)
+PLENTY = 0.999999  # of what floats say: room for their rounding
 CHILDREN = (Purpose.STOP_LOSS, Purpose.TAKE_PROFIT)
 
 
@@ -54,25 +55,27 @@ class Fills(msgspec.Struct, frozen=True):
 class _Bar:
     """One bar being worked through."""
 
-    __slots__ = ("_room", "candle", "inside", "instrument", "out", "queue", "share")
+    __slots__ = ("_room", "_share", "_taken", "candle", "inside", "instrument", "out", "queue")
 
     def __init__(self, candle: Candle, instrument: Instrument, share: Decimal, queue: list[Working], out: list[Event]) -> None:
         self.candle, self.instrument, self.queue, self.out = candle, instrument, queue, out
         self.inside = False
-        self.share = share
+        self._share = share
+        self._taken = ZERO
         self._room: Decimal | None = None
 
-    @property
-    def room(self) -> Decimal | None:
-        """The quantity that may still trade (None: the volume is not known); most bars are never asked."""
-        if self._room is None and self.candle.volume == self.candle.volume:
-            self._room = room(self.candle.volume, self.share, self.instrument.lot)
-        return self._room
-
-    def take(self, quantity: Decimal) -> None:
-        """So much was traded."""
-        if self._room is not None:
-            self._room -= quantity
+    def take(self, wanted: Decimal) -> Decimal:
+        """So much of it as the bar's volume still allows; all of it where the volume is not known."""
+        volume = self.candle.volume
+        if volume != volume:
+            return wanted
+        taken = self._taken + wanted
+        if self._room is None and float(taken + self.instrument.lot) > PLENTY * volume * float(self._share):
+            self._room = room(volume, self._share, self.instrument.lot)  # most bars have plenty, and are not asked so exactly
+        quantity = wanted if self._room is None else min(wanted, self._room - self._taken)
+        if quantity > 0:
+            self._taken += quantity
+        return quantity
 
 
 class SimulatedExecutor:
@@ -154,14 +157,12 @@ class SimulatedExecutor:
         safe = account.is_safe_throughout(bars)
         if safe and not self._waiting and not self._kept:
             return len(symbols)
-        closes = bars.closes[row]
-        for place in range(place, len(symbols)):
-            symbol = symbols[place]
-            acts = self._orders[symbol] or symbol in self._kept
-            if (acts or not (safe or account.is_safe(place, bars.lows[row][place], bars.highs[row][place]))) and closes[place] == closes[
-                place
-            ]:
-                return place
+        for i in range(place, len(symbols)):
+            acts = self._orders[symbols[i]] or symbols[i] in self._kept
+            if acts or not (safe or account.is_safe(i, bars.lows[i][row], bars.highs[i][row])):
+                close = bars.closes[i][row]
+                if close == close:
+                    return i
         return len(symbols)
 
     def first_touch(self, bars: Bars, start: int, stop: int) -> int:
@@ -191,10 +192,11 @@ class SimulatedExecutor:
         if request.reduce_only:
             against = position > 0 if request.side is OrderSide.SELL else position < 0
             return "" if against else "there is no position to reduce"
-        if request.quantity < instrument.least_quantity or request.quantity * request.reference < instrument.least_notional:
+        worth = request.quantity * request.reference
+        if request.quantity < instrument.least_quantity or worth < instrument.least_notional:
             return f"below the least order of {instrument.least_quantity} and {instrument.least_notional}"
-        notional = float(request.quantity * request.reference) + self.account.gross()
-        if notional > float(instrument.max_leverage) * self.account.equity() + 2.0 * float(abs(position) * request.reference):
+        notional, most = float(worth) + self.account.gross(), float(instrument.max_leverage) * self.account.equity()
+        if notional > most and notional > most + 2.0 * float(abs(position) * request.reference):
             return "the account cannot carry it: insufficient margin"
         return ""
 
@@ -208,8 +210,10 @@ class SimulatedExecutor:
         if self._is_liquidated_first(bar):
             self._liquidate(bar)
             return
-        if any(not order.dead and touch_inside(order, candle) is not None for order in bar.queue):
-            self._meet_inside(bar)
+        for order in bar.queue:
+            if not order.dead and touch_inside(order, candle) is not None:
+                self._meet_inside(bar)
+                break
         if self.account.liquidation_price(candle) is not None:
             self._liquidate(bar)
         for order in bar.queue:
@@ -260,10 +264,9 @@ class SimulatedExecutor:
         if order.type is OrderType.STOP and not order.triggered:
             order.triggered = True
             self._drop_family(bar, order)
-        quantity = wanted if bar.room is None else min(wanted, bar.room)
+        quantity = bar.take(wanted)
         if quantity <= 0:
             return
-        bar.take(quantity)
         price = self._price(bar, order, touch, quantity)
         self._book(bar, order, touch.ms, price, quantity, touch.maker)
         order.filled += quantity
@@ -281,14 +284,12 @@ class SimulatedExecutor:
         if touch.maker:
             price = instrument.price_for_buyer(touched) if order.sign > 0 else instrument.price_for_seller(touched)
         else:
-            worse = worsening(self.rates, float(quantity), candle.volume)
+            worse = worsening(self.rates, quantity, candle.volume)
             price = taker_price(touched, order.sign, worse, instrument)
         if order.type is OrderType.LIMIT and order.price is not None:
             price = min(price, order.price) if order.sign > 0 else max(price, order.price)
-        margin = float(worse) * touch.price + float(instrument.tick)
-        if order.sign * (float(price) - touch.price) < -1e-12 * touch.price or not (
-            candle.low - margin <= float(price) <= candle.high + margin
-        ):
+        margin, paid = float(worse) * touch.price + float(instrument.tick), float(price)
+        if order.sign * (paid - touch.price) < -1e-12 * touch.price or not candle.low - margin <= paid <= candle.high + margin:
             raise InvariantBroken(
                 f"I25: order {order.id} would fill at {price}, and the bar of {candle.symbol} closing at {candle.close_ms} "
                 f"was touched at {touch.price} within [{candle.low}, {candle.high}]"
@@ -306,9 +307,8 @@ class SimulatedExecutor:
         order.fills += 1
         bar.out.append(
             Fill(
-                at=bar.candle.at, exec_id=f"{order.id}.{order.fills}", order_id=order.id, symbol=order.symbol,
-                side=OrderSide.BUY if order.sign > 0 else OrderSide.SELL, price=price, quantity=quantity, fee=paid, maker=maker,
-                filled_ms=ms, purpose=order.purpose, slippage=(price - order.reference) * signed,
+                bar.candle.at, f"{order.id}.{order.fills}", order.id, order.symbol, OrderSide.BUY if order.sign > 0 else OrderSide.SELL,
+                price, quantity, paid, maker, ms, order.purpose, (price - order.reference) * signed,
             )
         )  # fmt: skip
 

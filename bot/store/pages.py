@@ -99,9 +99,8 @@ class Page:
 
     def leaf(self) -> "Leaf | None":
         """What has become of the page; None where nothing was decided."""
-        closes = np.flatnonzero(np.diff(self._closes))
-        if self._view.bars.whole:
-            closes = closes[self._first :]
+        rows = self._view.bars.rows
+        closes = np.arange(self._first, rows) if self._view.bars.whole else np.flatnonzero(np.diff(self._closes))
         if not closes.size:
             return None
         number, cause = self._numbers()
@@ -119,7 +118,10 @@ class Page:
         """int64[T] twice: the number of the first decision of each row, and that of its cause."""
         rows = self._view.bars.rows
         number, cause = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        given = np.array(self._candles) + np.array(self._closes) * (1 + self.symbols)
+        if self._view.bars.whole:
+            given = np.arange(-self._first, rows + 1 - self._first) * (1 + 2 * self.symbols)
+        else:
+            given = np.array(self._candles) + np.array(self._closes) * (1 + self.symbols)
         for row, until, seq in self._passes:
             number[row:until] = seq - given[row]
         number += given[1:] - self.symbols + 1
