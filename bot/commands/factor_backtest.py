@@ -104,8 +104,8 @@ JUDGED: tuple[Option, ...] = (
     click.option("--folds", type=click.IntRange(1, 100), default=5, metavar="N", help="Of the walk forward.  [5]"),
     click.option("--rolling", is_flag=True, help="The walk forward learns from the part before alone."),
     click.option("--test", is_flag=True, help="Open the test slice. The look is counted."),
-    click.option("--looks", type=click.Path(path_type=Path, dir_okay=False), default="looks.jsonl", metavar="FILE",
-                 help="Where looks at test slices are counted.  [looks.jsonl]"),
+    click.option("--looks", type=click.Path(path_type=Path, dir_okay=False), default=".sluice/looks.jsonl", metavar="FILE",
+                 help="Where looks at test slices are counted.  [.sluice/looks.jsonl]"),
     click.option("--draws", type=click.IntRange(0, 100_000), default=500, metavar="N", help="Of the bootstrap.  [500]"),
     click.option("--seed", type=options.SEED, default=7, metavar="N", help="Of the bootstrap.  [7]"),
 )  # fmt: skip

@@ -44,6 +44,7 @@ def record(file: Path, at: int, data: str, factors: Sequence[str]) -> int:
                 raise ConfigError(f"{file}:{number}: this is no list of looks at test slices.  Name another file: --looks FILE") from None
             if look.data == data:
                 seen.update(look.factors)
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as stream:
         stream.write(msgspec.json.encode(Look(at, data, tuple(factors))) + b"\n")
     return len(seen)
