@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.pages import into
+
 ROOT = Path(__file__).resolve().parents[1]
 SLUICE = (sys.executable, "-m", "bot")
 
@@ -170,15 +172,6 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def into_readme(text: str, readme: Path) -> None:
-    """Put the table between the markers."""
-    old = readme.read_text(encoding="utf-8")
-    new, count = re.subn(r"(<!-- evidence -->\n).*?(<!-- /evidence -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.DOTALL)
-    if count != 1:
-        raise SystemExit(f"{readme} has no place for the table")
-    readme.write_text(new, encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dry", action="store_true", help="print the table, leave README.md as it is")
@@ -194,7 +187,7 @@ def main() -> None:
     text = table(rows)
     print(text)
     if not options.dry:
-        into_readme(text, ROOT / "README.md")
+        into(ROOT / "README.md", "evidence", text)
 
 
 if __name__ == "__main__":

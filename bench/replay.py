@@ -1,6 +1,6 @@
 """How fast and how lean a replay is, beside other engines where they are installed; each run in a process of its own, in turn.
 
-    python -m bench.replay [--rounds 3] [--only R1,R3,...] [--data DIR] [--peers DIR --adapters DIR] [--json] [--out FILE]
+    python -m bench.replay [--rounds 3] [--only R1,R3,...] [--data DIR] [--peers DIR --adapters DIR] [--json] [--write]
 
 --data      a folder of real market data: the year of minutes with 25 factors, funding, news and on-chain data is run on it
 --peers     a folder of environments with one engine each, and
@@ -17,10 +17,12 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.pages import into
 from bench.peers import PEERS, Result, installed, measured, python_of, script_of
 from bench.replay_cases import TWENTY_FIVE, WORKLOADS, settings, toml
 
@@ -174,6 +176,7 @@ def main() -> None:
     parser.add_argument("--skip", default="", help=f"peers to leave out, comma separated, of {', '.join(PEERS)}")
     parser.add_argument("--folder", type=Path, help="where bars and stores are made  [default: a temporary one]")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", action="store_true", help="into docs/replay.md")
     given = parser.parse_args()
     only = [name for name in given.only.split(",") if name]
     if (given.peers is None) != (given.adapters is None):
@@ -189,7 +192,10 @@ def main() -> None:
             cases += year(folder, given.data)
         prepare(folder, works | {"R1"}, given.peers is not None)
         table = rows(rounds(cases, folder, given.rounds, lambda text: print(text, file=sys.stderr, flush=True)))
-    print(json.dumps(table, indent=1) if given.json else f"On {machine()}:\n\n{markdown(table)}")
+    text = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}, the best of {given.rounds}:\n\n{markdown(table)}"
+    print(json.dumps(table, indent=1) if given.json else text)
+    if given.write:
+        into(ROOT / "docs" / "replay.md", "replay", text)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ python -m bench.replay_bars FOLDER R1 [R3 ...] [--bars N] [--feather]
 """
 
 import argparse
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,13 +105,25 @@ def equity(trades: list[Traded], last: float) -> float:
     return cash + sum(t.quantity for t in trades) * last
 
 
+def _tell_trades(folder: Path, out: Path) -> None:
+    bars = pq.ParquetFile(folder / "S00.parquet").read()
+    close = np.frombuffer(bars["close"].chunk(0).buffers()[1], np.float64)
+    trades = list(plain_loop(np.frombuffer(bars["open"].chunk(0).buffers()[1], np.float64), close))
+    out.write_text("".join(f"{t.at},S00,{t.quantity:.9f},{t.price:.9f}\n" for t in trades), encoding="utf-8")
+    print("RESULT " + json.dumps({"fills": len(trades), "equity": equity(trades, float(close[-1]))}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("workloads", nargs="+", choices=sorted(WORKLOADS))
     parser.add_argument("--bars", type=int, default=0)
     parser.add_argument("--feather", action="store_true", help="for the adapters of other engines")
+    parser.add_argument("--trades", type=Path, help="write what the plain loop trades on the bars that are in the folder")
     given = parser.parse_args()
+    if given.trades:
+        _tell_trades(given.folder, given.trades)
+        return
     for name in given.workloads:
         if given.feather:
             write_feather(given.folder, WORKLOADS[name])
