@@ -82,7 +82,7 @@ def _problems(kind: type[Strategy]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, one in tunables(kind).items():
         said = f"the parameter {name} {one.fits(one.default)}" if one.fits(one.default) else ""
-        if not said and one.low is not None and one.high is not None and one.low > one.high:
+        if one.low is not None and one.high is not None and one.low > one.high:
             said = f"the parameter {name} has low {one.low} above high {one.high}"
         found += [(name, said)] if said else []
     for name in ("factors", "signals", "rules"):
