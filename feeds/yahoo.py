@@ -56,6 +56,7 @@ class YahooPast:
         self._adjusted = adjusted
         self._wait = wait
         self._library = available()
+        self._library.config.debug.hide_exceptions = False  # else a failure is an empty table
 
     def series(self, ticker: str, timeframe: int, now: int) -> "YahooSeries":
         """Bars of a ticker. Raises ValueError where Yahoo has no such bar length."""
@@ -82,7 +83,7 @@ class YahooPast:
         asked = self._library.Ticker(ticker)
         frame = asked.history(
             start=datetime.fromtimestamp(start / 1000, tz=UTC), end=datetime.fromtimestamp(stop / 1000, tz=UTC),
-            interval=INTERVALS[timeframe], auto_adjust=self._adjusted, actions=False, raise_errors=True,
+            interval=INTERVALS[timeframe], auto_adjust=self._adjusted, actions=False,
         )  # fmt: skip
         return frame, dict(asked.history_metadata or {})
 
