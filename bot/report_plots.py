@@ -12,6 +12,7 @@ import numpy as np
 
 from bot.render import clock
 from feeds.bars import Array
+from feeds.times import DAY
 
 Write = Callable[[float], str]
 
@@ -158,13 +159,11 @@ def grid(ticks: Sequence[float], low: float, high: float) -> str:
 
 
 def dates(first: int, last: int) -> str:
-    """Five days below a plot over time."""
-    labels = "".join(_date(int(first + (last - first) * k / 4), k) for k in range(5))
+    """Five instants below a plot over time: days, and the time of day where there are few of them."""
+    part = slice(0, 10) if last - first > 5 * DAY else slice(5, 16)
+    places = ((k, clock(int(first + (last - first) * k / 4))[part]) for k in range(5))
+    labels = "".join(f'<span class="k{k}" style="left:{25 * k}%">{escape(text)}</span>' for k, text in places)
     return f'<div class="dates">{labels}</div>'
-
-
-def _date(at: int, position: int) -> str:
-    return f'<span class="k{position}" style="left:{25 * position}%">{escape(clock(at)[:10])}</span>'
 
 
 class Scale(NamedTuple):

@@ -126,7 +126,8 @@ def _legend(chart: Chart) -> str:
     ]
     whole = len(chart.marks) + chart.left_out
     if chart.left_out or whole > LEVELS[0]:
-        keys.append(f'<span class="key">{min(LEVELS[0], len(chart.marks)):,} of {whole:,} drawn, {len(chart.marks):,} zoomed in</span>')
+        more = f", {len(chart.marks):,} zoomed in" if len(chart.marks) > LEVELS[0] else ""
+        keys.append(f'<span class="key">{min(LEVELS[0], len(chart.marks)):,} of {whole:,} drawn{more}</span>')
     return "".join(keys)
 
 
