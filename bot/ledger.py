@@ -121,22 +121,19 @@ class Ledger:
         i = self.index.get(candle.symbol)
         if i is not None:
             self.timeframe = candle.close_ms - candle.open_ms
-            self._mark(i, candle.close, candle.close_ms)
+            self.marks[i] = candle.close
+            self.marked_ms[i] = self.newest_ms = candle.close_ms
         return []
 
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Mark the symbols [first, end), by place, at the closes of a row."""
         self.timeframe = bars.timeframe
-        close_ms = bars.close_ms(row)
+        close_ms, marks, marked_ms = bars.times[row], self.marks, self.marked_ms
         for i in range(first, end):
             close = bars.closes[i][row]
             if close == close:
-                self._mark(i, close, close_ms)
-
-    def _mark(self, i: int, close: float, close_ms: int) -> None:
-        self.marks[i] = close
-        self.marked_ms[i] = close_ms
-        self.newest_ms = close_ms
+                marks[i] = close
+                marked_ms[i] = self.newest_ms = close_ms
 
     def on_fill(self, fill: Fill) -> list[Event]:
         """Book a fill once. Raises InvariantBroken when the books then contradict themselves."""

@@ -123,11 +123,12 @@ class Order:
 class OpenOrders:
     """Every living order by id and by symbol, and the last ended ones (a bounded number) for their late fills.
 
+    alive    the living orders by id
     touched  symbols for which an order was taken in or ended since somebody emptied this
     """
 
     def __init__(self) -> None:
-        self._living: dict[str, Order] = {}
+        self.alive: dict[str, Order] = {}
         self._by_symbol: dict[str, dict[str, Order]] = {}
         self._closed: OrderedDict[str, Order] = OrderedDict()
         self._counted: set[str] = set()
@@ -185,7 +186,7 @@ class OpenOrders:
 
     def get(self, id: str) -> Order | None:
         """The order, alive or recently ended."""
-        return self._living.get(id) or self._closed.get(id)
+        return self.alive.get(id) or self._closed.get(id)
 
     def waiting(self, symbol: str) -> Order | None:
         """The oldest living order of the symbol that stands for itself: attached stops and take-profits do not count."""
@@ -196,11 +197,11 @@ class OpenOrders:
 
     def living(self, symbol: str | None = None) -> Iterable[Order]:
         """Every living order, of one symbol or of all, oldest first."""
-        return tuple(self._living.values() if symbol is None else self._by_symbol.get(symbol, {}).values())
+        return tuple(self.alive.values() if symbol is None else self._by_symbol.get(symbol, {}).values())
 
     def symbols(self) -> Collection[str]:
         """The symbols that have living orders, in the order in which they first had one."""
-        return [symbol for symbol, orders in self._by_symbol.items() if orders] if self._living else ()
+        return [symbol for symbol, orders in self._by_symbol.items() if orders] if self.alive else ()
 
     def exposure(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Base units that may still be bought, and sold, by orders that are not reduce-only; UNKNOWN ones count in full."""
@@ -216,7 +217,7 @@ class OpenOrders:
 
     def _add(self, order: Order) -> None:
         self.touched.add(order.symbol)
-        self._living[order.id] = order
+        self.alive[order.id] = order
         self._by_symbol.setdefault(order.symbol, {})[order.id] = order
 
     def _adopt(self, id: str) -> Order | None:
@@ -230,7 +231,7 @@ class OpenOrders:
 
     def _close(self, order: Order) -> None:
         self.touched.add(order.symbol)
-        del self._living[order.id]
+        del self.alive[order.id]
         del self._by_symbol[order.symbol][order.id]
         self._closed[order.id] = order
         if len(self._closed) > CLOSED_KEPT:

@@ -6,7 +6,7 @@ Stopping at more bars changes nothing.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from bot.bus import Bus, Line, Tap
 from bot.events import CancelRequest, Command, Fill, FundingPaid, OrderRequest, OrderUpdate, Started, Verb
@@ -218,51 +218,54 @@ class Session:
     def _visit(self, view: View, stretch: Stretch, journal: Journal, row: int, step: bool) -> None:
         """One bar close as `wire` has it, but what nobody would answer is no event: such bars, closes and decisions are only counted.
 
-        step  ask the trader of every decision; otherwise of those that its search found
+        step  hold every decision against what is there; otherwise ask for those that the trader's search has found
         """
-        bars, bus = view.bars, self.bus
-        present = len(self.symbols) if bars.whole else len(bars.present(row))
+        bars, ledger, end = view.bars, self.ledger, len(self.symbols)
+        present = end if bars.whole else len(bars.present(row))
         if not present:
             return
         later: Line = []  # what follows from the last bar and from the close joins the line behind the decisions
-        cause = self._bars_of(bars, journal, row, present, later)
-        at = bars.close_ms(row)
-        number = journal.close_row(row, cause)
         self._candles += present
         self._closes += 1
+        cause = 0
+        place = self.executor.first_met(bars, row, 0)
+        if place < end:
+            present, cause = self._meet(bars, journal, row, place, present, later)
+        else:
+            self.executor.mark_row(bars, row, 0, end)
+            ledger.mark_row(bars, row, 0, end)
+        at = bars.times[row]
+        number = journal.close_row(row, present, cause)
         for event in self.risk.close(at, at):
             later.append((event, number))
-        stretch.mark(self.ledger, row)
-        for place in self._asked(view, row) if step else self.trader.acting(view, row):
-            number_ = number + 1 + place
-            later += [(event, number_) for event in self.trader.on_decision(view.bare_decision(row, place))]
+        if ledger.revision != stretch.seen:
+            stretch.mark(ledger, row)
+        for place in self.trader.asked(view, row) if step else self.trader.acting(view, row):
+            for event in self.trader.on_decision(view.bare_decision(row, place)):
+                later.append((event, number + 1 + place))
         if later:
-            bus.run(later)
+            self.bus.run(later)
 
-    def _bars_of(self, bars: Bars, journal: Journal, row: int, present: int, later: Line) -> int:
-        """The bars of a row meet the orders that wait, and are marked; returns the number of the last."""
+    def _meet(self, bars: Bars, journal: Journal, row: int, place: int, present: int, later: Line) -> tuple[int, int]:
+        """The bars of a row meet the orders that wait, from the symbol at `place` on, and the others are marked in their turn.
+
+        Returns how many bars at the end of the row have no number yet, and the number of the last that has.
+        """
         executor, ledger = self.executor, self.ledger
         done, end, number = 0, len(self.symbols), 0
-        place = executor.first_met(bars, row, 0)
         while place < end:
             executor.mark_row(bars, row, done, place)
             ledger.mark_row(bars, row, done, place + 1)
             before = place + 1 - done if bars.whole else sum(done <= i <= place for i in bars.present(row))
-            number = journal.bars(before)
             present -= before
-            self.bus.run([(event, number) for event in executor.on_candle(bars.candle(row, place))], None if present else later)
+            number = journal.bars(before)
+            events = [(event, number) for event in executor.on_candle(bars.candle(row, place))]
+            self.bus.run(events, None if present else later)
             done = place + 1
             place = executor.first_met(bars, row, done)
         executor.mark_row(bars, row, done, end)
         ledger.mark_row(bars, row, done, end)
-        return journal.bars(present) if present else number
-
-    def _asked(self, view: View, row: int) -> Iterator[int]:
-        """The symbols, by place, whose decision of this row the trader has an answer to."""
-        side, score, target, is_silent = view.side, view.score, view.target, self.trader.is_silent
-        for place in range(len(self.symbols)):
-            if not is_silent(place, side.item(row, place), score.item(row, place), target.item(row, place)):
-                yield place
+        return present, number
 
     def _pass_by(self, view: View, stretch: Stretch, journal: Journal, row: int, until: int) -> None:
         """Rows at which nothing happens but marks and decisions that lead to nothing."""

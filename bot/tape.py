@@ -115,7 +115,7 @@ class Stretch:
     def __init__(self, bars: Bars, ledger: Ledger) -> None:
         self._bars = bars
         self._marks = list(ledger.marks)
-        self._seen = -1
+        self.seen = -1
         self._rows: list[int] = []
         self._flow: list[float] = []
         self._cash: list[float] = []
@@ -123,8 +123,8 @@ class Stretch:
 
     def mark(self, ledger: Ledger, row: int) -> None:
         """From this close on the positions are what the ledger says now."""
-        if ledger.revision != self._seen:
-            self._seen = ledger.revision
+        if ledger.revision != self.seen:
+            self.seen = ledger.revision
             self._rows.append(row)
             self._flow.append(ledger.cashflow_float)
             self._cash.append(float(ledger.cash))

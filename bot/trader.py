@@ -125,16 +125,6 @@ class Trader:
             return self._exit(decision, position, held)
         return self._resize(decision, position, held) if aims else []
 
-    def is_silent(self, place: int, side: int, score: float, target: float) -> bool:
-        """Nothing can follow from such a view of the symbol at this place: the same answer as on_decision's, found without an event."""
-        if target == target or self.orders.waiting(self.ledger.symbols[place]) is not None:
-            return False
-        quantity = self.ledger.quantities[place]
-        if quantity == 0.0:
-            return side == 0 or (side < 0 and self.rules.long_only)
-        held = 1 if quantity > 0.0 else -1
-        return self.rules.max_bars is None and (side == held or (side == 0 and not held * score < self.rules.exit_threshold))
-
     def on_fill(self, fill: Fill) -> list[Event]:
         """A position that closed cools down. The ledger has booked the fill before."""
         if not self.ledger.positions[fill.symbol].quantity:
@@ -153,6 +143,24 @@ class Trader:
         """The symbols, by place, whose decision of this row could lead to something."""
         self._search(view, row)
         return [place for place, first in enumerate(self._next) if first <= row]
+
+    def asked(self, view: Views, row: int) -> list[int]:
+        """The same, without a search: every decision of the row is held against what is there, by the conditions of on_decision."""
+        sides, scores, targets = self._ahead_of(view).lists
+        quantities, orders, rules = self.ledger.quantities, self.orders, self.rules
+        found = []
+        for place, quantity in enumerate(quantities):
+            side, target = sides[place][row], targets[place][row]
+            if target != target and not (orders.alive and orders.waiting(self.ledger.symbols[place])):
+                if quantity == 0.0:
+                    if side == 0 or (side < 0 and rules.long_only):
+                        continue
+                elif rules.max_bars is None:
+                    held = 1 if quantity > 0.0 else -1
+                    if side == held or (side == 0 and not held * scores[place][row] < rules.exit_threshold):
+                        continue
+            found.append(place)
+        return found
 
     def _enter(self, decision: Decision, view: int) -> list[Event]:
         if self._is_told(decision.symbol, Purpose.ENTRY, view):
@@ -320,10 +328,7 @@ class Trader:
 
     def _search(self, view: Views, start: int) -> None:
         """Bring `_next` up to date from this row on: of the symbols that changed, and of those whose row has gone by."""
-        ahead = self._ahead
-        if ahead is None or ahead.views is not view:
-            ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
-            self._next = [UNKNOWN] * len(self._next)
+        ahead = self._ahead_of(view)
         self._take_changes(ahead.aims)
         bars = view.bars
         bar = bars.first + start + 1
@@ -339,6 +344,13 @@ class Trader:
             if watch.held and ahead.aims:
                 first = self._first_off(ahead, place, start, first)
             self._next[place] = first
+
+    def _ahead_of(self, view: Views) -> Ahead:
+        ahead = self._ahead
+        if ahead is None or ahead.views is not view:
+            ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
+            self._next = [UNKNOWN] * len(self._next)
+        return ahead
 
     def _take_changes(self, aims: bool) -> None:
         """Forget what was found out of symbols whose position or orders changed; of all, where the state did or targets follow equity."""

@@ -5,6 +5,7 @@ costs time.
 """
 
 from bisect import bisect_left
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -54,6 +55,11 @@ class Ahead:
         self._exit = exit_threshold
         self.aims = bool((views.target == views.target).any())
         self._rows: dict[tuple[int, int], list[int]] = {}
+
+    @cached_property
+    def lists(self) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:
+        """Sides, scores and targets of each symbol, row by row."""
+        return self.views.side.T.tolist(), self.views.score.T.tolist(), self.views.target.T.tolist()
 
     def first(self, turn: int, symbol: int, start: int, stop: int) -> int:
         """The first row in [start, stop) at which it comes; `stop` if none."""

@@ -44,6 +44,11 @@ class Bars(_Fields):
         return not np.isnan(self.values[:, CLOSE]).any()
 
     @cached_property
+    def times(self) -> range:
+        """When each row closes, UTC milliseconds."""
+        return range((self.first + 1) * self.timeframe, (self.first + self.rows + 1) * self.timeframe, self.timeframe)
+
+    @cached_property
     def closes(self) -> list[list[float]]:
         """The closes of each symbol, row by row; NaN where the bar is missing. Nobody may change them."""
         return self._column(CLOSE)

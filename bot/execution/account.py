@@ -46,8 +46,7 @@ class Account:
         self.by_place = [Holding(place, float(instruments[symbol].maintenance)) for place, symbol in enumerate(self.symbols)]
         self.holdings = dict(zip(self.symbols, self.by_place, strict=True))
         self.held: dict[str, Holding] = {}
-        self._value = 0.0  # sum of size x mark, running: good enough to rule a liquidation out
-        self._margin = 0.0
+        self._sums: tuple[float, float] | None = None  # of size x mark, and of the margin; None: to be counted
         self._safe_in: Array | None = None  # bars in which no liquidation is possible with the present positions
 
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
@@ -64,7 +63,7 @@ class Account:
             self.held[symbol] = holding
         else:
             self.held.pop(symbol, None)
-        self._settle()
+        self._sums = self._safe_in = None
         return quantity
 
     def pay(self, amount: Decimal) -> None:
@@ -76,13 +75,9 @@ class Account:
     def mark(self, place: int, close: float, close_ms: int) -> None:
         """Take the close of a bar."""
         holding = self.by_place[place]
-        size = holding.size
-        if size != 0.0:
-            moved = size * (close - holding.mark)
-            self._value += moved
-            self._margin += (moved if size > 0.0 else -moved) * holding.maintenance
         holding.mark = close
         holding.close_ms = close_ms
+        self._sums = None
 
     def skip(self, bars: Bars, start: int, stop: int) -> None:
         """Take the last known closes of rows [start, stop)."""
@@ -95,16 +90,17 @@ class Account:
                 holding.mark, holding.close_ms = close, end_ms
             else:
                 _skip_hole(bars, start, stop, holding)
-        if self.held:
-            self._count()
+        self._sums = None
 
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Take the closes of one row, of the symbols [first, end) by place."""
-        close_ms = bars.close_ms(row)
-        for place in range(first, end):
-            close = bars.closes[place][row]
+        close_ms = bars.times[row]
+        for holding in self.by_place[first:end]:
+            close = bars.closes[holding.place][row]
             if close == close:
-                self.mark(place, close, close_ms)
+                holding.mark = close
+                holding.close_ms = close_ms
+        self._sums = None
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
         """The position just before `ms`: a trade at the very instant comes after a settlement."""
@@ -132,9 +128,8 @@ class Account:
         if size == 0.0:
             return True
         worst = low if size > 0.0 else high
-        return self.flow_float + self._value + size * (worst - holding.mark) > 2.0 * (
-            self._margin + abs(size) * holding.maintenance * worst
-        )
+        value, margin = self._sums or self._count()
+        return self.flow_float + value + size * (worst - holding.mark) > 2.0 * (margin + abs(size) * holding.maintenance * worst)
 
     def liquidation_price(self, candle: Candle) -> float | None:
         """The price of the candle's symbol at which equity falls to the maintenance margin within this bar (None: it does not).
@@ -189,19 +184,14 @@ class Account:
         self._safe_in = bars.values
         return True
 
-    def _settle(self) -> None:
-        """The positions changed: what was known of them is known no longer."""
-        self._safe_in = None
-        self._count()
-
-    def _count(self) -> None:
-        """Compute the running sums anew, so that their rounding does not add up."""
+    def _count(self) -> tuple[float, float]:
         value = margin = 0.0
         for holding in self.held.values():
             worth = holding.size * holding.mark
             value += worth
             margin += abs(worth) * holding.maintenance
-        self._value, self._margin = value, margin
+        self._sums = value, margin
+        return self._sums
 
 
 def _skip_hole(bars: Bars, start: int, stop: int, holding: Holding) -> None:

@@ -88,6 +88,7 @@ class SimulatedExecutor:
         self.rates = Rates.of(costs)
         self.fills = fills
         self.account = Account(cash, tuple(symbols or instruments), instruments)
+        self.mark_row = self.account.mark_row
         self._orders: dict[str, dict[str, Working]] = {symbol: {} for symbol in self.account.symbols}
         self._waiting = 0  # orders in all of them
         self._kept: dict[str, list[Funding]] = {}
@@ -146,10 +147,6 @@ class SimulatedExecutor:
     def skip(self, bars: Bars, start: int, stop: int) -> None:
         """Rows [start, stop) were quiet: take their last closes."""
         self.account.skip(bars, start, stop)
-
-    def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
-        """The symbols [first, end) have had their bars of this row, and nothing here could act: take their closes."""
-        self.account.mark_row(bars, row, first, end)
 
     def first_met(self, bars: Bars, row: int, place: int) -> int:
         """The first symbol from `place` on whose bar of this row has to go through `on_candle`; the number of symbols if none."""

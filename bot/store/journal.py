@@ -90,12 +90,18 @@ class Journal:
         self.seq += count
         return self.seq
 
-    def close_row(self, row: int, cause: int) -> int:
-        """Give numbers to a close of the page, which follows from event `cause`, and to its decisions; returns that of the close."""
-        assert self._page is not None, "only the rows of a page are closed"
-        number = self.seq + 1
-        self.seq = number + self._page.symbols
-        self._page.closed(row, number, cause)
+    def close_row(self, row: int, bars: int, cause: int) -> int:
+        """Give numbers to a close of the page and to its decisions; returns that of the close.
+
+        bars   candles of the row that have no number yet: they get theirs before
+        cause  the number of the row's last candle, if it has one
+        """
+        page = self._page
+        assert page is not None, "only the rows of a page are closed"
+        before = self.seq + bars
+        number = before + 1
+        self.seq = number + page.symbols
+        page.closed(row, number, before if bars else cause)
         return number
 
     def pass_by(self, row: int, until: int) -> Passed:

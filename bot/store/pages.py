@@ -69,12 +69,16 @@ class Page:
         self._told = first
         self._next = first
         self._visits: list[tuple[int, int, int]] = []
-        self._passes: list[tuple[int, int, int]] = []
+        self._shifts: list[tuple[int, int]] = []
+        self._shift = -1
         self._followed: list[int] = []
 
     def closed(self, row: int, seq: int, cause: int) -> None:
         """The bar close of a row was event `seq`, and follows from event `cause`; its decisions get the next numbers."""
-        self._visits.append((row, seq + 1, cause))
+        if cause == seq - 1:
+            self._shifted(row, cause - self._candles[row + 1] - self._closes[row] * (1 + self.symbols))
+        else:
+            self._visits.append((row, seq + 1, cause))
         self._next = row + 1
 
     def pass_by(self, row: int, until: int, seq: int) -> Passed:
@@ -83,9 +87,15 @@ class Page:
         The numbers are those that the bus would have given: the candles of a close, its BarClosed, then a decision for each symbol.
         """
         closes, candles = self._closes[until] - self._closes[row], self._candles[until] - self._candles[row]
-        self._passes.append((row, until, seq))
+        self._shifted(row, seq - self._candles[row] - self._closes[row] * (1 + self.symbols))
         self._next = until
         return Passed(candles + closes * (1 + self.symbols), closes, candles)
+
+    def _shifted(self, row: int, shift: int) -> None:
+        """From this row on numbers are so much higher than those of the bars, closes and decisions of the page alone."""
+        if shift != self._shift:
+            self._shift = shift
+            self._shifts.append((row, shift))
 
     def consequence(self, cause: int) -> None:
         """Something followed from event `cause`."""
@@ -122,8 +132,9 @@ class Page:
             given = np.arange(-self._first, rows + 1 - self._first) * (1 + 2 * self.symbols)
         else:
             given = np.array(self._candles) + np.array(self._closes) * (1 + self.symbols)
-        for row, until, seq in self._passes:
-            number[row:until] = seq - given[row]
+        if self._shifts:
+            row, shift = np.array(self._shifts).T
+            number[row[0] :] = np.repeat(shift, np.diff(row, append=rows))
         number += given[1:] - self.symbols + 1
         cause[:] = number - 2
         if self._visits:

@@ -159,7 +159,7 @@ def markets(draw: st.DrawFn) -> Market:
 
 def visit(books: Journal, market: Market, row: int, start: int) -> None:
     """One bar of a page that began at row `start`: nothing of it is an event but what follows from its decisions."""
-    number = books.close_row(row - start, books.bars(len(market.symbols)))
+    number = books.close_row(row - start, len(market.symbols), 0)
     _consequences(books, market, row, [number + 1 + s for s in range(len(market.symbols))])
 
 
