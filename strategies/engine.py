@@ -268,7 +268,10 @@ class StrategyEngine:
             ("contributions", view.parts.transpose(0, 2, 1)),
         ):  # fmt: skip
             # one NaN is as good as another and so is one zero, but their bits differ
-            records[name] = np.where(np.isnan(column), np.nan, column) + 0.0
+            field, missing = records[name], np.isnan(column)
+            np.add(column, 0.0, out=field)
+            if missing.any():
+                field[missing] = np.nan
         return records
 
 
