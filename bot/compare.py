@@ -99,7 +99,8 @@ class Pair(msgspec.Struct, frozen=True):
 class Execution(msgspec.Struct, frozen=True):
     """How a run's own part of the matched orders was executed. Basis points of what was traded.
 
-    latency_ms, latency_95_ms  from asking to the first trade, median and 95th percentile;  news_ms  from there until we knew, median
+    latency_ms, latency_95_ms  from asking to the first trade, median and 95th percentile; stops and targets, which wait, left out
+    news_ms  from there until we knew, median
     """
 
     traded: float = 0.0
@@ -113,11 +114,13 @@ class Execution(msgspec.Struct, frozen=True):
 class Fills(msgspec.Struct, frozen=True, kw_only=True):
     """Orders that were filled within the common span, matched by symbol, decision and purpose, else by time.
 
-    matched  pairs;  worse_bps  mean over them by notional, median_bps  median;  size_gap  mean |B / A - 1| of quantities
+    matched  pairs;  equal  those with the same price, quantity, fee and first trade
+    worse_bps  mean over them by notional, median_bps  median;  size_gap  mean |B / A - 1| of quantities
     widest   the pairs with the widest difference of prices;  only_a, only_b  counts, and some of them
     """
 
     matched: int = 0
+    equal: int = 0
     only_a: int = 0
     only_b: int = 0
     worse_bps: float | None = None
@@ -207,3 +210,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     def comparable(self) -> bool:
         """Whether there is anything that both could have done."""
         return bool(self.symbols) and self.end_ms > self.start_ms
+
+    @property
+    def alike(self) -> bool:
+        """Whether both did the same in the common span, as far as both kept it: decisions, digests, fills."""
+        told, fills = self.decisions, self.fills
+        if told is None or fills is None or not told.compared:
+            return False
+        decided = told.same == told.compared and not (told.only_a or told.only_b) and told.same_digests == told.digests
+        return decided and fills.equal == fills.matched and not (fills.only_a or fills.only_b)

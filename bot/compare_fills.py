@@ -14,6 +14,7 @@ import numpy as np
 
 from bot.compare import Execution, Filled, Fills, Pair
 
+WAITING = ("stop_loss", "take_profit", "liquidation")  # what trades when the price comes, not when it is asked for
 SHOWN = 12  # pairs, and orders of one run alone, that are told
 
 
@@ -56,9 +57,11 @@ def compare_fills(a: Sequence[Filled], b: Sequence[Filled], within_ms: int) -> F
         return Fills(only_a=len(rest_a), only_b=len(rest_b), alone_a=tuple(rest_a[:SHOWN]), alone_b=tuple(rest_b[:SHOWN]))
     weights = np.array([pair.a.price * pair.a.quantity for pair in pairs])
     worse = np.array([pair.worse_bps for pair in pairs])
-    widest = sorted(pairs, key=lambda pair: -abs(pair.worse_bps))[:SHOWN]
+    apart = [pair for pair in pairs if round(pair.worse_bps, 2)]
+    equal = sum(_done(pair.a) == _done(pair.b) for pair in pairs)
+    widest = sorted(apart, key=lambda pair: -abs(pair.worse_bps))[:SHOWN]
     return Fills(
-        matched=len(pairs), only_a=len(rest_a), only_b=len(rest_b), worse_bps=float((worse * weights).sum() / weights.sum()),
+        matched=len(pairs), equal=equal, only_a=len(rest_a), only_b=len(rest_b), worse_bps=float((worse * weights).sum() / weights.sum()),
         median_bps=float(np.median(worse)), size_gap=float(np.mean([abs(pair.b.quantity / pair.a.quantity - 1.0) for pair in pairs])),
         a=execution([pair.a for pair in pairs]), b=execution([pair.b for pair in pairs]), widest=tuple(widest),
         alone_a=tuple(rest_a[:SHOWN]), alone_b=tuple(rest_b[:SHOWN]),
@@ -68,7 +71,7 @@ def compare_fills(a: Sequence[Filled], b: Sequence[Filled], within_ms: int) -> F
 def execution(found: Sequence[Filled]) -> Execution:
     """How some orders were executed."""
     traded = sum(one.price * one.quantity for one in found)
-    waits = [float(one.first_ms - one.asked_ms) for one in found if one.asked_ms is not None]
+    waits = [float(one.first_ms - one.asked_ms) for one in found if one.asked_ms is not None and one.purpose not in WAITING]
     if not traded:
         return Execution()
     return Execution(
@@ -76,6 +79,10 @@ def execution(found: Sequence[Filled]) -> Execution:
         median(waits) if waits else None, float(np.quantile(waits, 0.95)) if waits else None,
         float(median(one.known_ms - one.first_ms for one in found)),
     )  # fmt: skip
+
+
+def _done(one: Filled) -> tuple[float, float, float, int]:
+    return one.price, one.quantity, one.fee, one.first_ms
 
 
 def _by_decision(one: Filled) -> tuple[object, ...]:

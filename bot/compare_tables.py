@@ -37,6 +37,8 @@ def verdict(found: Comparison) -> str:
         return "nothing to compare: the runs have no symbol or no time in common"
     if found.identical:
         return "identical: every decision and fill of the one is one of the other, digest for digest"
+    if found.alike and found.decisions is not None and found.fills is not None:
+        return f"alike: {found.decisions.compared:,} decisions and {found.fills.matched:,} filled orders are the same in both"
     told = []
     if found.decisions is not None and found.decisions.compared:
         told.append(f"{found.decisions.same:,} of {found.decisions.compared:,} decisions have the same side and reason")
@@ -129,6 +131,7 @@ def _fills(found: Fills | None) -> Table:
     if found is None or not (found.matched or found.only_a or found.only_b):
         return Table("Fills", SIDES, ())
     rows = [("orders matched", f"{found.matched:,}", f"{found.matched:,}")]
+    rows.append(("equal in price, size, fee and time", f"{found.equal:,}", f"{found.equal:,}"))
     rows.append(("orders of one run alone", f"{found.only_a:,}", f"{found.only_b:,}"))
     rows += [(name, write(found.a), write(found.b)) for name, write in _EXECUTION] if found.matched else []
     note = ""

@@ -61,6 +61,7 @@ def trade(
 
 
 def compared(tmp_path: Path, **other: object) -> Comparison:
+    tmp_path.mkdir(exist_ok=True)
     a, b = trade(tmp_path / "a.db", "R-a"), trade(tmp_path / "b.db", "R-b", **other)  # type: ignore[arg-type]
     return compare_stores(a, "R-a", b, "R-b")
 
@@ -73,6 +74,13 @@ def test_a_run_is_identical_to_itself(tmp_path: Path) -> None:
     assert (found.fills.matched, found.fills.only_a, found.fills.only_b, found.fills.worse_bps) == (2, 0, 0, 0)
     assert all(one.difference in (None, 0) for one in (*found.metrics, *found.costs))
     assert found.given == found.settings == () and "identical" in verdict(found)
+
+
+def test_two_runs_that_did_the_same_under_other_names_are_alike(tmp_path: Path) -> None:
+    found = compared(tmp_path, mode="paper", merge=False)
+    assert found.alike and not found.identical and found.fills is not None and found.fills.equal == 2
+    assert verdict(found).startswith(f"alike: {BARS} decisions and 2 filled orders")
+    assert not compared(tmp_path / "later", late=1).alike
 
 
 def test_the_first_bar_that_differs_is_named_with_the_commands_that_explain_it(tmp_path: Path) -> None:
@@ -193,7 +201,7 @@ def one(order: str, ms: int, *, bar: int = 0, price: float = 100.0, side: str = 
 
 def test_orders_of_other_decisions_are_matched_by_time_and_never_twice() -> None:
     a = [one("a1", 1_000), one("a2", 90_000), one("a3", 500_000)]
-    b = [one("b1", 40_000), one("b2", 95_000, price=101.0), one("b3", 700_000)]
+    b = [one("b1", 40_000, price=100.5), one("b2", 95_000, price=101.0), one("b3", 700_000)]
     found = compare_fills(a, b, MINUTE)
     assert [(pair.a.order, pair.b.order) for pair in sorted(found.widest, key=lambda pair: pair.a.first_ms)] == [("a1", "b1"), ("a2", "b2")]
     assert (found.matched, found.only_a, found.only_b) == (2, 1, 1)
