@@ -93,6 +93,7 @@ class Hook:
                 bar.index = first + row
                 bar.time = bar.index * timeframe
                 bar.warming = row < live
+                bar._asked = ""
                 answer = decide(bar)
                 if answer is not None:
                     take(row, answer, wanted)
@@ -209,8 +210,8 @@ class _Place(Blame):
         self._bar = bar
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        symbol = self._bar._asked or self._bar.symbols[0]
-        self.where = f"at the bar that closed {iso(self._bar.time)}, symbol {symbol}"
+        symbol = self._bar._asked or (self._bar.symbols[0] if len(self._bar.symbols) == 1 else "")
+        self.where = f"at the bar that closed {iso(self._bar.time)}{f', symbol {symbol}' if symbol else ''}"
         super().__exit__(kind, error, trace)
 
 

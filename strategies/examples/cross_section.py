@@ -18,7 +18,7 @@ class CrossSection(Strategy):
     every: int = Parameter(24, low=4, high=168, says="bars between two turns")
     gross: float = Parameter(1.0, low=0.2, high=2.0, says="both sides together, times equity")
     cap: float = Parameter(0.15, low=0.02, high=0.5, says="most of one coin, times equity")
-    least: int = Parameter(6, low=4, high=50, says="coins that must be known")
+    least: int = Parameter(6, low=2, high=50, says="coins that must be known")
 
     factors = {
         "strength": "(delay(close, {skip}) / delay(close, {look_back}) - 1) / ts_std(close / delay(close, 1) - 1, {look_back})",
