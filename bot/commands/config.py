@@ -45,13 +45,16 @@ def check(config_file: Path | None, as_json: bool) -> int:
 
 
 def factor_problems(loaded: "Loaded") -> list[str]:
-    """What is wrong with the factor texts. A word that nothing here knows may be a metric of a file, unless it is nearly one we know."""
+    """What is wrong with the factor texts. A word that nothing here knows may be a metric of a file, unless it is nearly one we know.
+
+    The metrics of the files that [replay] names are known, if the files can be read.
+    """
     from bot.factor_text import vocabulary
     from strategies.errors import FactorError
     from strategies.factors.reading import read
 
     strategy = loaded.config.strategy
-    fields, timeframe = vocabulary(()), int(loaded.config.exchange.timeframe)
+    fields, timeframe = vocabulary(metric_names(loaded)), int(loaded.config.exchange.timeframe)
     found: list[str] = []
     for name, text in strategy.factors.items():
         try:
@@ -60,6 +63,20 @@ def factor_problems(loaded: "Loaded") -> list[str]:
             if error.code != "unknown_name" or error.suggestion:
                 found += setting.refused(loaded, name, error).lines
     return found
+
+
+def metric_names(loaded: "Loaded") -> tuple[str, ...]:
+    """The names in the files of [replay] metrics; none where they cannot be read, which a replay will say."""
+    paths = [loaded.resolve(path) for path in loaded.config.replay.metrics]
+    if not loaded.config.strategy.factors or not paths:
+        return ()
+    from feeds.errors import BadData
+    from feeds.metric_files import MetricFile
+
+    try:
+        return MetricFile(paths, loaded.config.exchange.symbols).names
+    except BadData:
+        return ()
 
 
 @config.command(cls=options.Command, examples=("sluice config show --origin", "sluice config show --json"))

@@ -7,6 +7,7 @@ from bot.config.read import Problem
 from bot.config.suggest import closest
 from bot.config.tables import Config, SignalWeights
 from bot.config.values import Span, written
+from feeds.instruments import base_of
 from feeds.times import DAY, MINUTE, span_text
 
 
@@ -38,10 +39,12 @@ def _symbols(config: Config) -> Iterator[Problem]:
 
 
 def _overrides(config: Config) -> Iterator[Problem]:
+    """A symbol that is not traded may be one of a replay's files; another spelling of one that is traded is a slip."""
+    traded = config.exchange.symbols
     for symbol in config.instruments:
-        if symbol not in config.exchange.symbols:
-            meant = closest(symbol, config.exchange.symbols)
-            yield Problem(("instruments", symbol), "key", "is not among exchange.symbols", meant)
+        same = next((one for one in traded if base_of(one) == base_of(symbol)), "")
+        if symbol not in traded and (same or base_of(symbol) == symbol):
+            yield Problem(("instruments", symbol), "key", "is not among exchange.symbols", same or closest(symbol, traded))
 
 
 def _timeframe(config: Config) -> Iterator[Problem]:

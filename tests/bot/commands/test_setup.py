@@ -56,6 +56,20 @@ def test_a_broken_configuration_is_shown_with_line_column_and_what_was_meant(cap
         assert run(capsys, *command)[0] == 4
 
 
+def test_the_metrics_of_replay_files_are_words_of_its_factors(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.toml").write_text('[replay]\nmetrics = ["m.csv"]\n[strategy.factors]\na = "ts_mean(close_call, 5)"\n')
+    assert "close_call" in run(capsys, "config", "check", "--json")[1]
+    (tmp_path / "m.csv").write_text("ts_ms,available_ms,CloseCall\n1704067200000,1704070800000,1.5\n")
+    assert document(capsys, "config", "check")["problems"] == []
+
+
+def test_rules_of_a_symbol_that_only_a_replay_has_are_no_problem(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config.toml").write_text('[exchange]\nsymbols = ["BTCUSDT"]\n[instruments.XRPUSDT]\ntick = 0.001\n')
+    assert document(capsys, "config", "check")["problems"] == []
+    (tmp_path / "config.toml").write_text('[exchange]\nsymbols = ["BTCUSDT"]\n[instruments.BTCUSDC]\ntick = 0.001\n')
+    assert "BTCUSDC" in run(capsys, "config", "check", "--json")[1]
+
+
 def test_factor_texts_are_checked_with_the_configuration(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config.toml").write_text(
         '[strategy.factors]\na = "ts_mean(close,"\nb = "delay(close, -1)"\nc = "ts_mean(my_own_metric, 5)"\n'
