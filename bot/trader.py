@@ -7,9 +7,7 @@ position is moved towards it when it is off by more than a band. One order at a 
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
 
-import msgspec
 import numpy as np
 
 from bot.events import (
@@ -26,64 +24,19 @@ from bot.events import (
 from bot.ledger import Ledger, Position
 from bot.orders import OpenOrders, Order
 from bot.risk import Draft, Risk
+from bot.sizing import Rules, Sizes, refusal
 from bot.turns import AIMS, DOWN, ENDS_LONG, ENDS_SHORT, FAR, UP, Ahead, Views, Watch
 from feeds.bars import CLOSE
 from feeds.events import Event
 from feeds.instruments import Instrument, exact
 from strategies.events import Decision, Side
 
-ZERO = Decimal(0)
+__all__ = ["Rules", "Trader"]
+
 ONE = Decimal(1)
 BPS = Decimal(10_000)
 UNKNOWN = -1
 SIGN = {Side.LONG: 1, Side.SHORT: -1, Side.HOLD: 0}
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """From a decision to the size and shape of an order. Shares are fractions of equity, distances fractions of the price.
-
-    sizing             "fixed": `share`; "volatility": target_volatility / volatility, at most `share`; "notional": that
-                       much of quote currency at the deciding close, whatever the equity
-    target_volatility  annual volatility that one position adds, a fraction of equity
-    exit_threshold     a long ends when the score falls below it, a short when it rises above minus it
-    reversal           the opposite view turns the position in one order ("flip") or closes it first ("flat")
-    long_only          SHORT only closes
-    order_type         of entries; exits are market orders. A limit entry stands limit_offset_bps from the close on our side
-                       and is taken back after limit_bars; post_only: rather cancelled than taking
-    stop_loss, take_profit  attached to the entry (None: none)
-    cool_down_bars     no entry for so many bars after a position ended (0: none)
-    max_bars           a position ends after so many bars (None: no limit)
-    rebalance_band     a position is moved to its target when it is further off, a fraction of equity
-
-    Raises ValueError naming a rule that cannot be.
-    """
-
-    sizing: Literal["fixed", "volatility", "notional"] = "fixed"
-    share: Decimal = Decimal("0.1")
-    notional: Decimal = Decimal(1000)
-    target_volatility: Decimal = Decimal("0.1")
-    exit_threshold: float = 0.1
-    reversal: Literal["flip", "flat"] = "flip"
-    long_only: bool = False
-    order_type: Literal["market", "limit"] = "market"
-    limit_offset_bps: Decimal = Decimal(2)
-    limit_bars: int = 5
-    post_only: bool = False
-    stop_loss: Decimal | None = Decimal("0.02")
-    take_profit: Decimal | None = None
-    cool_down_bars: int = 15
-    max_bars: int | None = None
-    rebalance_band: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name in ("share", "notional", "target_volatility", "limit_bars", "stop_loss", "take_profit", "max_bars"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"trading.{name} is {value}; it must be above 0")
-        if not self.rebalance_band >= 0:
-            raise ValueError(f"trading.rebalance_band is {self.rebalance_band}; it must not be below 0")
-        if self.stop_loss is not None and self.stop_loss >= 1:
-            raise ValueError(f"trading.stop_loss is {self.stop_loss}; a stop at or below zero can never be reached")
 
 
 class Trader:
@@ -91,8 +44,7 @@ class Trader:
 
     def __init__(self, rules: Rules, risk: Risk, ledger: Ledger, orders: OpenOrders, instruments: Mapping[str, Instrument]) -> None:
         self.rules, self.risk, self.ledger, self.orders, self.instruments = rules, risk, ledger, orders, instruments
-        self._share, self._target, self._band = float(rules.share), float(rules.target_volatility), rules.rebalance_band
-        self._most = {symbol: instrument.quantity(instrument.most_quantity) for symbol, instrument in instruments.items()}
+        self._sizes, self._band = Sizes(rules, ledger, instruments), rules.rebalance_band
         self._closed_ms: dict[str, int] = {}
         self._cooling: dict[str, set[int]] = {}  # the directions whose wait for the end of a cool-down has been told
         self._told: set[tuple[str, Purpose, int]] = set()
@@ -172,8 +124,8 @@ class Trader:
             told.add(view)
             self._forget(decision.symbol)
             detail = f"{decision.symbol} closed less than {self.rules.cool_down_bars} bars ago"
-            return [_refusal(decision, Purpose.ENTRY, Denial.COOL_DOWN, detail)]
-        size = self._size(decision)
+            return [refusal(decision, Purpose.ENTRY, Denial.COOL_DOWN, detail)]
+        size = self._sizes.size(decision)
         if isinstance(size, Refusal):
             return [size]
         return [self._ask(decision, Purpose.ENTRY, view, size)]
@@ -182,7 +134,7 @@ class Trader:
         """Flip where the rules and the state allow it; else close. A flip that risk refuses closes too."""
         if self._reversal() is Purpose.EXIT:
             return self._exit(decision, position, held)
-        size = self._size(decision)
+        size = self._sizes.size(decision)
         if isinstance(size, Refusal):
             return [size, *self._exit(decision, position, held)]
         answer = self._ask(decision, Purpose.FLIP, -held, abs(position.quantity) + size)
@@ -195,7 +147,7 @@ class Trader:
         if not off > self._band * equity:
             return []
         instrument = self.instruments[decision.symbol]
-        change = self._quantity(decision, exact(abs(decision.target) * equity)) - abs(position.quantity)
+        change = self._sizes.quantity(decision, exact(abs(decision.target) * equity)) - abs(position.quantity)
         if change < 0:
             return [] if self._is_told(decision.symbol, Purpose.EXIT, -held) else [self._ask(decision, Purpose.EXIT, -held, -change)]
         if not instrument.quantity(change) or self._is_told(decision.symbol, Purpose.ENTRY, held):
@@ -245,7 +197,7 @@ class Trader:
                 return [CancelRequest(decision.at, order.symbol, order.id, "the view turned against it")]
         elif against:
             detail = f"{order.purpose} order {order.id} is still under way"
-            return [_refusal(decision, Purpose.ENTRY, Denial.PENDING, detail)]
+            return [refusal(decision, Purpose.ENTRY, Denial.PENDING, detail)]
         return []
 
     def _ask(self, decision: Decision, purpose: Purpose, sign: int, quantity: Decimal) -> OrderRequest | Refusal:
@@ -272,38 +224,6 @@ class Trader:
             self._told.add((decision.symbol, purpose, sign))
             self._forget(decision.symbol)
         return answer
-
-    def _size(self, decision: Decision) -> Decimal | Refusal:
-        """Base units of a new position, rounded down; or why there can be none."""
-        instrument = self.instruments[decision.symbol]
-        if not decision.price > 0.0:
-            return _refusal(decision, Purpose.ENTRY, Denial.NO_PRICE, f"the price of {decision.symbol} is not known")
-        share = self._share
-        if decision.target == decision.target:
-            share = abs(decision.target)
-        elif self.rules.sizing == "notional":
-            quantity = self._quantity(decision, self.rules.notional)
-            if quantity:
-                return quantity
-            detail = f"a notional of {self.rules.notional} is less than the least quantity {instrument.least_quantity}"
-            return _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
-        elif self.rules.sizing == "volatility":
-            if not decision.volatility > 0.0:
-                detail = f"the volatility of {decision.symbol} is not known"
-                return _refusal(decision, Purpose.ENTRY, Denial.NO_VOLATILITY, detail)
-            share = min(share, self._target / decision.volatility)
-        notional = max(0.0, self.ledger.equity_float() * share)
-        quantity = self._quantity(decision, exact(notional))
-        if quantity <= 0:
-            detail = f"{share:.4f} of equity is {notional:.2f}, less than the least quantity {instrument.least_quantity}"
-            return _refusal(decision, Purpose.ENTRY, Denial.ORDER_SIZE, detail)
-        return quantity
-
-    def _quantity(self, decision: Decision, notional: Decimal) -> Decimal:
-        """Base units of this notional, rounded down to what the exchange takes; 0 where that is nothing."""
-        instrument = self.instruments[decision.symbol]
-        quantity = instrument.quantity(notional / exact(decision.price))
-        return quantity if quantity <= self._most[decision.symbol] else self._most[decision.symbol]
 
     def _is_over(self, decision: Decision, position: Position) -> bool:
         """The position has had its time."""
@@ -405,7 +325,3 @@ def _away(instrument: Instrument, price: Decimal, sign: int, distance: Decimal) 
     """The price moved up (+1) or down (-1) by a fraction, on the further tick."""
     moved = price * (ONE + sign * distance)
     return instrument.price_for_buyer(moved) if sign > 0 else max(instrument.price_for_seller(moved), instrument.tick)
-
-
-def _refusal(decision: Decision, purpose: Purpose, code: Denial, detail: str) -> Refusal:
-    return Refusal(decision.at, decision.symbol, decision.bar_ms, purpose, code, detail)

@@ -12,8 +12,8 @@ from tests.source import FLOORS, ROOT, calls, dotted, files, imports, module, mo
 
 VOCABULARY = ("feeds", "feeds.bars", "feeds.errors", "feeds.events", "feeds.instruments", "feeds.times")
 PURE = {
-    "feeds.bybit.messages", "bot.bus", "bot.orders", "bot.ledger", "bot.risk", "bot.trader", "bot.turns", "bot.execution.costs",
-    "bot.execution.simulated", "feeds.events", "strategies.events", "bot.events",
+    "feeds.bybit.messages", "bot.bus", "bot.orders", "bot.ledger", "bot.risk", "bot.sizing", "bot.trader", "bot.turns",
+    "bot.execution.costs", "bot.execution.simulated", "feeds.events", "strategies.events", "bot.events",
 }  # fmt: skip
 IMPURE = (
     "asyncio", "time", "random", "secrets", "socket", "ssl", "select", "sqlite3", "sqlite_utils", "logging", "http", "urllib",
