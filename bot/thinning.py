@@ -3,12 +3,14 @@
 The rule: the first and the last value stay, and so do the highest and the lowest of every stretch.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feeds.bars import CLOSE, HIGH, LOW, OPEN, Array
+from feeds.mapped import PIECE, give_back, pieces
 from feeds.times import DAY, HOUR, MINUTE
 
 Ints = NDArray[np.int64]
@@ -42,13 +44,22 @@ def extremes(values: Array, stretches: int) -> Ints:
     """The rows of the lowest and of the highest value of each of some equal stretches; NaN counts as neither."""
     rows = values.size
     edges = np.linspace(0, rows, min(stretches, rows) + 1).astype(np.int64)
-    found = []
+    found = [np.empty(0, np.int64)]
+    begin = 0
+    while begin < edges.size - 1:  # as many stretches at once as lie in a piece
+        end = max(begin + 1, int(np.searchsorted(edges, edges[begin] + PIECE, "right")) - 1)
+        found += [picked + edges[begin] for picked in _extremes(values[edges[begin] : edges[end]], edges[begin : end + 1] - edges[begin])]
+        give_back(values)
+        begin = end
+    return np.unique(np.concatenate(found))
+
+
+def _extremes(values: Array, edges: Ints) -> Iterator[Ints]:
     for fill, pick in ((np.inf, np.minimum), (-np.inf, np.maximum)):
         known = np.where(np.isnan(values), fill, values)
         best = np.repeat(pick.reduceat(known, edges[:-1]), np.diff(edges))
         hits = np.flatnonzero(known == best)
-        found.append(hits[np.unique(np.searchsorted(edges, hits, "right"), return_index=True)[1]])
-    return np.unique(np.concatenate(found))
+        yield hits[np.unique(np.searchsorted(edges, hits, "right"), return_index=True)[1]]
 
 
 def price_path(symbol: str, numbers: Ints, columns: tuple[Array, ...], timeframe: int, first: int, end: int) -> PricePath:
@@ -58,19 +69,26 @@ def price_path(symbol: str, numbers: Ints, columns: tuple[Array, ...], timeframe
     """
     size = max(1, -(-(end - first) // PRICES))
     out = np.full((-(-(end - first) // size), 4), np.nan, np.float32)
-    low, high = (int(i) for i in np.searchsorted(numbers, (first, end)))
-    place = (numbers[low:high] - first) // size
-    heads = np.flatnonzero(np.diff(place, prepend=-1))
-    if heads.size:
-        rows, lasts = place[heads], np.append(heads[1:], place.size) - 1
-        out[rows, 0] = columns[OPEN][low:high][heads]
-        out[rows, 1] = np.maximum.reduceat(columns[HIGH][low:high], heads)
-        out[rows, 2] = np.minimum.reduceat(columns[LOW][low:high], heads)
-        out[rows, 3] = columns[CLOSE][low:high][lasts]
+    together = max(1, PIECE // size)  # stretches
+    for begin in range(0, out.shape[0], together):
+        low, high = (int(i) for i in np.searchsorted(numbers, (first + begin * size, min(end, first + (begin + together) * size))))
+        place = (numbers[low:high] - first) // size
+        heads = np.flatnonzero(np.diff(place, prepend=-1))
+        if heads.size:
+            rows, lasts = place[heads], np.append(heads[1:], place.size) - 1
+            out[rows, 0] = columns[OPEN][low:high][heads]
+            out[rows, 1] = np.maximum.reduceat(columns[HIGH][low:high], heads)
+            out[rows, 2] = np.minimum.reduceat(columns[LOW][low:high], heads)
+            out[rows, 3] = columns[CLOSE][low:high][lasts]
+        give_back(numbers, columns[CLOSE])
     return PricePath(symbol, first * timeframe, size * timeframe, out)
 
 
 def _ends(bar_ms: Ints, step: int) -> Ints:
     """The last row of each step of the clock; a close on the hour belongs to the hour that it ends."""
-    key = (bar_ms - 1) // step
-    return np.flatnonzero(np.append(key[1:] != key[:-1], True))
+    found = []
+    for begin, end in pieces(bar_ms.size):
+        key = (bar_ms[begin : end + 1] - 1) // step
+        found.append(np.flatnonzero(np.append(key[1:] != key[:-1], end == bar_ms.size)[: end - begin]) + begin)
+        give_back(bar_ms)
+    return np.concatenate(found)
