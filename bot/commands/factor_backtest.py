@@ -97,6 +97,8 @@ JUDGED: tuple[Option, ...] = (
     click.option("--no-funding", is_flag=True, help="Neither pay nor earn it; it stays an input."),
     click.option("--horizon", type=click.IntRange(0, 100_000), default=0, metavar="N", help="Bars of the label.  [as rebalance]"),
     click.option("--horizons", cls=options.Several, type=click.IntRange(1, 100_000), metavar="N,N", help="Of the decay.  [1,2,4,...48]"),
+    click.option("--evidence", type=click.Choice(("auto", "across", "over_time")), default="auto", metavar="E",
+                 help="ICs across symbols, or over_time of each.  [as the scheme]"),
     click.option("--quantiles", type=click.IntRange(2, 100), default=5, metavar="N", help="Groups.  [5]"),
     click.option("--split", type=Shares(), default="70/15/15", metavar="A/B/C", help="Train, validate, test.  [70/15/15]"),
     click.option("--purge", type=click.IntRange(-1), default=-1, metavar="N", help="Bars before a boundary.  [horizon + latency]"),
@@ -233,7 +235,7 @@ def _settings(given: dict[str, Any], timeframe: int) -> "Settings":
         rebalance = rebalance[0] // timeframe
     names = (
         "scheme", "long_only", "direction", "latency", "share", "top", "gross", "max_weight", "window", "vol_target", "band", "capital",
-        "horizon", "quantiles", "test", "purge", "embargo", "folds", "draws", "seed",
+        "horizon", "evidence", "quantiles", "test", "purge", "embargo", "folds", "draws", "seed",
     )  # fmt: skip
     rest: dict[str, Any] = {"horizons": tuple(given["horizons"])} if given["horizons"] else {}
     try:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.research.book import Book, simulate_many
-from bot.research.decay import Decay, decay
-from bot.research.evidence import Evidence, Figures, FoldFigures, Part
+from bot.research.decay import Decay
+from bot.research.evidence import Evidence, Figures, FoldFigures, Part, decay_of, relative
+from bot.research.ic import Evidence as Kind
 from bot.research.labels import forward_returns
 from bot.research.market import Market, ends
 from bot.research.performance import performance
@@ -125,22 +126,39 @@ class _Ground(NamedTuple):
             market, slices = market.until(slices[2].start - embargo), slices[:2]
         closing = ends(market)
         scaled = settings.vol_target > 0
-        return cls(
+        ground = cls(
             market=market,
             settings=settings,
             slices=tuple(part for part in slices if part.rows),
             tradable=market.listed & ~np.isnan(market.close),
-            labels=labels_of(market, settings.horizon, settings.latency),
+            labels=np.empty((0, 0)),
             closing=closing,
             risk=volatility(market, settings.window) if scaled else None,
             regimes=regimes(market) if details else None,
             details=details,
         )
+        return ground._replace(labels=ground.labelled(settings.horizon))
+
+    def labelled(self, horizon: int) -> Array:
+        """float64[T, S], what could be earned over a horizon."""
+        labels = labels_of(self.market, horizon, self.settings.latency)
+        return relative(np.where(self.tradable, labels, np.nan)) if self.is_relative else labels
+
+    @property
+    def kind(self) -> Kind:
+        """How coefficients are taken."""
+        return "across" if self.settings.evidence == "across" else "over_time"
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether values and labels count relative to their mean at each bar."""
+        return self.kind == "over_time" and self.settings.scheme not in TIME
 
     def evidence(self, values: Array) -> Evidence:
         """Of values where the symbol was in the universe and had a price."""
         known = np.where(self.tradable, values, np.nan)
-        return Evidence(known, self.labels, self.tradable, self.settings.horizon, self.settings.rebalance)
+        known = relative(known) if self.is_relative else known
+        return Evidence(known, self.labels, self.tradable, self.kind, self.settings.horizon, self.settings.rebalance)
 
     def direction(self, found: Evidence) -> int:
         """The sign of the rank IC on train, or the one that was given; +1 where there is no telling."""
@@ -182,7 +200,7 @@ class _Ground(NamedTuple):
             by_regime={name: self.part(found, book, rows) for name, rows in regime_rows.items() if rows.any()},
             folds=tuple(self.folds(unsigned)) if self.details else (),
             quantiles=self.quantiles(known) if self.details else None,
-            ic_decay=decay(known, market.open[market.begin :], settings.horizons) if self.details else None,
+            ic_decay=self.decay(known) if self.details else None,
             warnings=(*market.warnings, *self.warnings(known, book)),
             book=book,
             first=market.begin,
@@ -221,10 +239,14 @@ class _Ground(NamedTuple):
             found = unsigned.signed(sign).rank_ic(fold.test)
             yield FoldFigures(market.open_ms(fold.test.start), market.open_ms(fold.test.stop), sign, found)
 
+    def decay(self, known: Array) -> Decay:
+        horizons = self.settings.horizons
+        return decay_of(known, [self.labelled(horizon)[self.market.begin :] for horizon in horizons], horizons, self.kind)
+
     def quantiles(self, known: Array) -> Quantiles:
         return quantile_returns(
             known, self.labels[self.market.begin :], self.settings.quantiles, self.settings.horizon,
-            demean=self.settings.scheme not in TIME, draws=self.settings.draws, seed=self.settings.seed,
+            evidence=self.kind, demean=self.kind == "across", draws=self.settings.draws, seed=self.settings.seed,
         )  # fmt: skip
 
     def warnings(self, known: Array, book: Book) -> Iterator[str]:

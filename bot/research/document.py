@@ -174,7 +174,7 @@ def _quantiles(found: Backtest) -> Table | None:
     rows = [(str(i), written(mean, _bps), _t(mean), written(turned, _share, False)) for i, (mean, turned) in enumerate(_both(q), 1)]
     rows += [("highest - lowest", written(q.spread, _bps), _t(q.spread), ""), ("monotonicity", written(q.monotonicity, _signed(2)), "", "")]
     says = f"mean return over {q.horizon} bars, bps; 1 holds the lowest values" + (
-        ", of all times" if q.evidence == "over_time" else ", less the mean of all symbols" if found.settings.scheme[:4] != "time" else ""
+        ", less the mean of all symbols" if q.evidence == "across" else ", each symbol's values ranked over time"
     )
     return Table("Returns by quantile", ("quantile", "return", "t", "changed"), tuple(rows), (1, 2, 3), says)
 
@@ -227,7 +227,7 @@ def _positions(found: Backtest) -> str:
 
 def _costs(found: Backtest) -> str:
     c = found.settings.costs
-    paid = "funding" if found.settings.funding else "no funding"
+    paid = "funding where the data have it" if found.settings.funding else "no funding"
     return (
         f"fee {c.fee_bps:g} bps, spread {c.spread_bps:g} (half is paid), slippage {c.slippage_bps:g}, "
         f"impact {c.impact_bps:g} x sqrt(share of volume); {paid}; first entry and last exit charged"

@@ -3,12 +3,16 @@
 The rule: rows that are not asked for are not known; the grid of time stays, so that nothing is joined over a gap.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.research.decay import Decay, half_life_of
 from bot.research.estimates import Bootstrap, Estimate, mean_to_deviation, newey_west
-from bot.research.ic import coverage, evidence_of, hit_rate, ic_series, information, time_ic
+from bot.research.ic import Evidence as Kind
+from bot.research.ic import coverage, hit_rate, ic_series, information, time_ic
 from bot.research.splits import Slice
 from feeds.bars import Array
 
@@ -22,15 +26,15 @@ class Evidence:
     """A factor's values beside what could be earned.
 
     values  float64[T, S], NaN where a symbol could not be traded;  labels  float64[T, S], over `horizon` bars
+    kind    across symbols at each bar, or over time for each symbol
     period  bars between values whose likeness is asked for;  tradable  bool[T, S]
     """
 
-    def __init__(self, values: Array, labels: Array, tradable: Mask, horizon: int, period: int) -> None:
+    def __init__(self, values: Array, labels: Array, tradable: Mask, kind: Kind, horizon: int, period: int) -> None:
         self.values, self.labels, self.tradable, self.horizon, self.period = values, labels, tradable, horizon, period
-        self.across = evidence_of(values.shape[1]) == "across"
         self._sign = 1.0
         self._series: tuple[Array, Array, Array] | None = None
-        if self.across:
+        if kind == "across":
             again = np.full(len(values), np.nan)
             if len(values) > period:
                 again[period:] = ic_series(values[period:], values[:-period])
@@ -56,7 +60,7 @@ class Evidence:
         inside = rows[low:high, None]
         values, tradable = np.where(inside, self.values[low:high], np.nan), self.tradable[low:high] & inside
         if self._series is None:
-            found = information(values, self.labels[low:high], self.horizon, listed=tradable, period=self.period)
+            found = information(values, self.labels[low:high], self.horizon, listed=tradable, evidence="over_time", period=self.period)
             return {name: getattr(found, name) for name in NAMES}
         plain, ranked, again = (np.where(rows, series, np.nan)[low:high] for series in self._series)
         plain, ranked = plain * self._sign, ranked * self._sign
@@ -66,6 +70,31 @@ class Evidence:
             "hit_rate": hit_rate(ranked, self.horizon), "autocorrelation": newey_west(again), "coverage": coverage(values, tradable),
         }  # fmt: skip
         return found_
+
+
+def decay_of(values: Array, labels: Sequence[Array], horizons: Sequence[int], kind: Kind) -> Decay:
+    """The coefficients with each horizon's labels, and the half-life fitted to them.
+
+    values  float64[T, S];  labels  float64[T, S] for each horizon
+    """
+    plain: list[Estimate] = []
+    ranked: list[Estimate] = []
+    for horizon, label in zip(horizons, labels, strict=True):
+        for rank, found in ((False, plain), (True, ranked)):
+            if kind == "across":
+                found.append(newey_west(ic_series(values, label, rank=rank), horizon=horizon))
+            else:
+                found.append(time_ic(values, label, rank=rank, horizon=horizon).mean)
+    half_life, peak = half_life_of(horizons, ranked)
+    return Decay(kind, tuple(horizons), tuple(plain), tuple(ranked), half_life, peak)
+
+
+def relative(values: Array) -> Array:
+    """Values less the mean of those known at the same bar: what a market-neutral book of few symbols sees; NaN where one is alone."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1, keepdims=True)
+    less: Array = values - np.where(known, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    return np.where(known & (count > 1), less, np.nan)
 
 
 class Part(msgspec.Struct, frozen=True):

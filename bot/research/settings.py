@@ -13,6 +13,8 @@ CROSS = ("rank", "quantile", "top", "zscore")
 TIME = ("time_sign", "time_side", "time_zscore", "time_rank")
 SCHEMES = ("auto", *CROSS, *TIME)
 DIRECTIONS = ("train", "+1", "-1")
+EVIDENCE = ("auto", "across", "over_time")
+FEW = 5  # symbols below which a coefficient across them says nothing
 MOST_WINDOW = 2_000  # bars of a trailing window where nobody says how many
 
 
@@ -63,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     capital      quote currency at the start: what impact and capacity are measured by
     funding      whether it is paid and earned
     horizon      bars of the label that the IC is measured by (0: the bars between decisions);  horizons  of the decay
+    evidence     of the coefficients: across symbols, or over_time for each (auto: over time for schemes in time, and below 5 symbols);
+                 over time beside a scheme across symbols, values and labels are taken relative to their mean at each bar
     quantiles    groups of the returns by quantile
     shares       of the bars in train, validate and test;  test  whether the last is opened
     purge        bars left out before a boundary (-1: horizon + latency);  embargo  and after it (-1: a hundredth of the bars)
@@ -87,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs = Costs()
     horizon: int = 0
     horizons: tuple[int, ...] = (1, 2, 4, 8, 12, 24, 48)
+    evidence: str = "auto"
     quantiles: int = 5
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
     test: bool = False
@@ -102,7 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it lies between {low:g} and {high:g}")
-        for name, known in (("scheme", SCHEMES), ("direction", DIRECTIONS)):
+        for name, known in (("scheme", SCHEMES), ("direction", DIRECTIONS), ("evidence", EVIDENCE)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; there is {', '.join(known)}")
         if not self.horizons or not all(1 <= h <= 100_000 for h in self.horizons):
@@ -115,11 +120,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         scheme = self.scheme if self.scheme != "auto" else "rank" if symbols > 1 else "time_zscore"
         rebalance = self.rebalance or max(1, DAY // timeframe)
         horizon = self.horizon or rebalance
+        evidence = "over_time" if scheme in TIME or symbols < FEW else "across"
         return msgspec.structs.replace(
             self,
             scheme=scheme,
             rebalance=rebalance,
             horizon=horizon,
+            evidence=evidence if self.evidence == "auto" else self.evidence,
             window=self.window or min(MOST_WINDOW, max(60, 30 * DAY // timeframe)),
             purge=horizon + self.latency if self.purge < 0 else self.purge,
             horizons=tuple(sorted({*self.horizons, horizon})),

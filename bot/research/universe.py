@@ -94,7 +94,7 @@ def survivors(closing: NDArray[np.int64], rows: int, symbols: int) -> str:
     if symbols < 2 or (closing < rows).any():
         return ""
     return (
-        "every symbol lives to the end of the data: coins that ended are missing, which flatters whatever buys; "
+        "every symbol lives to the end of the data: coins that ended are missing, which may flatter; "
         "give data that hold them, and --universe FILE with who could be traded when"
     )
 

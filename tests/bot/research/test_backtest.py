@@ -1,20 +1,23 @@
 """A factor tried on a market: what is fixed before a slice begins, what later bars cannot change, and that figures add up."""
 
 import math
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from bot.modes.markets import open_market
 from bot.research.backtest import Backtest, backtest, backtest_many, labels_of
 from bot.research.comparison import comparison, entry
+from bot.research.decay import decay
 from bot.research.document import document, number
 from bot.research.estimates import Estimate
 from bot.research.ic import ic_series
 from bot.research.market import Market
 from bot.research.settings import FREE, Costs, Settings
 from bot.research.values import factor_values
-from feeds.times import DAY, HOUR
+from feeds.times import DAY, HOUR, millis
 from strategies.errors import FactorError
 from strategies.factors import Machine, Node, compile_factors, read
 
@@ -254,3 +257,54 @@ def test_a_comparison_counts_tries_and_knows_which_are_alike() -> None:
     assert scores == sorted(scores, reverse=True)
     for row in answer["factors"]:
         assert isinstance(row["slices"]["validate"].metrics["rank_ic"], Estimate) and 0 <= row["luck"].adjusted_p <= 1
+
+
+def some(made: Market, count: int) -> Market:
+    """Its symbols from the third on, so many: without the one that ends."""
+    keep = slice(3, 3 + count)
+    return made._replace(symbols=made.symbols[keep], **{name: getattr(made, name)[:, keep] for name in (*FIELDS, "funding", "listed")})
+
+
+@pytest.mark.parametrize("count", [2, 4, 6, 9])
+def test_the_sign_is_that_of_what_the_positions_see(count: int) -> None:
+    """A factor that knows the market and is wrong about who beats it: few symbols or many, a neutral book goes against it."""
+    made = some(market(symbols=13), count)
+    sure = labels_of(made, 1)
+    common = np.nan_to_num(sure).mean(axis=1, keepdims=True)
+    both = 5.0 * common - (sure - common)
+    neutral = backtest(made, both, Settings(rebalance=1, horizon=1, costs=FREE))
+    assert neutral.settings.scheme == "rank" and neutral.direction == -1 and value(neutral, "total_return") > 1.0
+    assert value(neutral, "rank_ic", "validate") > 0.5
+    timed = backtest(made, both, Settings(scheme="time_sign", rebalance=1, horizon=1, costs=FREE))
+    assert timed.direction == 1 and value(timed, "total_return") > 1.0
+    assert (timed.settings.evidence, neutral.settings.evidence) == ("over_time", "over_time" if count < 5 else "across")
+    assert neutral.quantiles is not None and neutral.quantiles.spread.value > 0
+    assert neutral.ic_decay is not None and neutral.ic_decay.rank_ic[0].value > 0.5
+
+
+def test_the_decay_is_that_of_the_executable_labels() -> None:
+    made, graph = some(market(), 9), node("close / delay(close, 7) - 1")
+    (values,) = factor_values(made, [graph])
+    cut = made.until(backtest(made, graph).book.returns.size)
+    found = backtest(made, graph, Settings(direction="+1", horizon=1)).ic_decay
+    known = np.where(np.isnan(cut.close), np.nan, values[: cut.rows])
+    assert found is not None
+    assert found.rank_ic == decay(known, cut.open, found.horizons, evidence="across").rank_ic
+    late = backtest(made, graph, Settings(direction="+1", horizon=1, latency=3)).ic_decay
+    assert late is not None
+    later = np.vstack([cut.open[2:], np.full((2, 9), np.nan)])
+    assert late.rank_ic == decay(known, later, late.horizons, evidence="across").rank_ic
+
+
+def test_a_coin_that_died_makes_its_buyer_poorer(shared_data: Path) -> None:
+    """Three coins in equal parts through 2022, and the two of them that are still there."""
+    file = shared_data / "candles/1d_spot_binance_2021_2023_incl_delisted.parquet"
+    settings = Settings(scheme="time_sign", long_only=True, direction="+1", rebalance=1, test=True, folds=1)
+    found = []
+    for symbols in (["BTCUSDT", "ETHUSDT", "LUNAUSDT"], ["BTCUSDT", "ETHUSDT"]):
+        made = open_market([file], symbols).market((), millis("2022-01-01"), millis("2022-12-31"))
+        found.append(backtest(made, np.ones(made.close.shape), settings))
+    assert (found[0].book.ended, found[1].book.ended) == (1, 0)
+    assert value(found[0], "total_return") < -0.9 and -0.75 < value(found[1], "total_return") < -0.55
+    assert [any("lives to the end" in said for said in each.warnings) for each in found] == [False, True]
+    assert any("taken for another coin" in said for said in found[0].warnings)
