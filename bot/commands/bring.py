@@ -119,10 +119,7 @@ def _lines(done: "Download", place: Path, out: Out) -> list[str]:
         if not got.stored:
             lines.append(f"nothing: {got.shelf} has no row between {clock(one.span.start)} and {clock(one.span.stop)}")
     lines += [f"warning: {plain(text, 300)}" for text in done.warnings]
-    said = f"sluice replay --candles {place}"
-    if any(one.fetched.shelf.kind == "funding" and one.fetched.stored for one in done.series):
-        said += f" --funding {place}"
-    return [*lines, "", f"Next: {said}"]
+    return [*lines, "", _next({one.fetched.shelf.kind for one in done.series if one.fetched.stored}, place)]
 
 
 IMPORT = (
@@ -202,6 +199,13 @@ def _told(done: "Imported", place: Path) -> list[str]:
     lines += [f"warning: {plain(warning, 300)}" for warning in done.warnings]
     for fight in done.appended.conflicts[:10]:
         lines.append(f"differs: {fight.symbol} {fight.kind} {clock(fight.open_ms)}: kept {fight.kept}, refused {fight.refused}")
-    kinds = {shelf.kind.partition("/")[0] for shelf in done.series}
+    return [*lines, "", _next({shelf.kind for shelf in done.series}, place)]
+
+
+def _next(stored: set[str], place: Path) -> str:
+    """What can be done with the archive now: looked through, and replayed where there are candles."""
+    kinds = {kind.partition("/")[0] for kind in stored}
+    if "candles" not in kinds:
+        return f"Next: sluice data check {place}"
     read = [f"--{kind} {place}" for kind in ("candles", "funding", "metrics") if kind in kinds]
-    return [*lines, "", f"Next: sluice data check {place}, sluice replay {' '.join(read)}"]
+    return f"Next: sluice data check {place}; sluice replay {' '.join(read)}"
