@@ -14,10 +14,10 @@ import numpy as np
 
 from bot.curve import dot
 from feeds.bars import Array
-from feeds.mapped import LONG, Growing, give_back, pieces
+from feeds.mapped import Growing, give_back, pieces
 
 LEAST = 20  # pairs: fewer are no evidence
-RUN = LONG  # rows that are sorted at once
+RUN = 1 << 17  # rows that are sorted at once
 
 
 class SymbolIC(msgspec.Struct, frozen=True):
