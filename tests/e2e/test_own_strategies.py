@@ -165,8 +165,8 @@ START_OF_FAKE = TABLE[SYMBOLS[0]][0][0] + HISTORY * MINUTE
 
 
 async def test_an_error_in_a_hook_ends_the_session_in_order(tmp_path: Path) -> None:
-    source = REMEMBERS.replace("self.beats += 1\n", "self.beats += 1\n        if self.beats == 4000:\n            self.total['X'] += 1.0\n")
-    text = load(None, {}, {"strategy.code": source, "strategy.file": "mine.py", "demo.days": 4, "exchange.symbols": ["BTCUSDT"]}).config
+    source = REMEMBERS.replace("self.beats += 1\n", "self.beats += 1\n        if self.beats == 300:\n            self.total['X'] += 1.0\n")
+    text = load(None, {}, {"strategy.code": source, "strategy.file": "mine.py", "demo.days": 1, "exchange.symbols": ["BTCUSDT"]}).config
     store = tmp_path / "demo.db"
     with pytest.raises(StrategyError, match=r"^mine\.py:21  KeyError: 'X', at the bar that closed .*Z$"):
         await demo(text, speed=100_000, store=store, show=lambda event, number: None)
