@@ -1,12 +1,14 @@
 """`sluice runs`: every run of a store, with what it came to."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.commands import look, options
+from bot.commands import look, options, setting
+from bot.errors import UsageError
 from bot.render import Out, ago, clock, percent, plain
 from feeds import times
 
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 SORTS = ("began", "return", "sharpe", "drawdown", "trades", "bars")
 _FIELD = {"return": "total_return", "sharpe": "sharpe", "drawdown": "max_drawdown", "trades": "trades", "bars": "bars"}
 MODES = ("replay", "paper", "demo", "live")
-EXAMPLES = ("sluice runs", "sluice runs --mode replay --sort sharpe --last 20", "sluice runs --symbol BTCUSDT --since 7d --json")
+EXAMPLES = (
+    "sluice runs",
+    "sluice runs --mode replay --sort sharpe --last 20",
+    "sluice runs --symbol BTCUSDT --since 7d --json",
+    "sluice runs --delete R-3f2a",
+)
 
 
 @click.command(cls=options.Command, examples=EXAMPLES)
@@ -25,21 +32,27 @@ EXAMPLES = ("sluice runs", "sluice runs --mode replay --sort sharpe --last 20", 
 @click.option("--since", type=look.Since(), metavar="7d|TIME", help="Only runs that began so long ago, or from an instant on.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N that match.")
 @click.option("--sort", type=click.Choice(SORTS), default="began", show_default=True, help="By what; the best, most or newest first.")
+@click.option("--delete", metavar="RUN", help="Take a replay out of the store; its name is to be typed once more.")
+@click.option("-y", "--yes", is_flag=True, help="With --delete: do not ask.")
 @options.config_option
 @options.store_option
 @options.common
 def runs(
-    *, mode: str | None, symbol: str | None, since: int | None, last: int | None, sort: str, config_file: Path | None,
-    store_file: Path | None, as_json: bool,
+    *, mode: str | None, symbol: str | None, since: int | None, last: int | None, sort: str, delete: str | None, yes: bool,
+    config_file: Path | None, store_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Every run in the store, the newest first: what it traded, how far it came, and its state.
 
     A run whose process is gone before its end is `interrupted`. What cannot be had is a dash; sluice report RUN has all of one run.
+    Only replays can be deleted: what was recorded on paper or live cannot be had again.
     """
     from bot.store.listing import Filter
     from bot.store.listing import runs as listed
 
     out = Out(as_json)
+    if delete is not None:
+        _delete(out, setting.books(config_file, store_file), delete, yes)
+        return
     now = times.now()
     begun = None if since is None else since if since >= 0 else now + since
     with look.store_of(config_file, store_file) as reader:
@@ -47,6 +60,25 @@ def runs(
     if sort != "began":
         found.sort(key=lambda run: _rank(getattr(run, _FIELD[sort])))
     out.answer({"runs": found}, _table(out, found, now) if found else ["no run yet" if not any((mode, symbol, since)) else "no such run"])
+
+
+def _delete(out: Out, path: Path, name: str, yes: bool) -> None:
+    from bot.lock import Lock
+    from bot.store.reader import Reader
+    from bot.store.runs import delete
+    from bot.store.store import Store
+
+    with Reader.open(path) as reader:
+        run = reader.run(name).id
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"nobody can be asked whether to delete {run}.  Say so: sluice runs --delete {run} -y")
+        typed = click.prompt(f"This deletes {run} from {path}. Type its name", err=True)
+        if typed.strip() != run:
+            raise UsageError(f"{plain(typed)!r} is not {run}: nothing was deleted")
+    with Lock(path, started_ms=times.now(), mode="delete"), Store.open(path) as store:
+        delete(store, run)
+    out.answer({"deleted": run}, [f"run {run} is deleted from {path}"])
 
 
 def _rank(value: float | None) -> float:

@@ -53,8 +53,7 @@ def begin(store: Store, run: Run) -> None:
         if found is not None and found[0] != "replay":
             raise ConfigError(f"run {run.id} in {store.path} is a recorded {found[0]} run; resume it, or give the new run another id")
         if found is not None:
-            for table in (*RUN_TABLES, "runs"):
-                conn.execute(f"DELETE FROM {table} WHERE {'id' if table == 'runs' else 'run'} = ?", (run.id,))
+            _erase(store, run.id)
         _interrupt_others(store, run.id)
         symbols, versions = (msgspec.json.encode(value, order="sorted").decode() for value in (run.symbols, run.versions))
         conn.execute(
@@ -64,6 +63,20 @@ def begin(store: Store, run: Run) -> None:
                 run.arguments,
             ),
         )  # fmt: skip
+
+
+def delete(store: Store, run: str) -> None:
+    """Take a replay out, rows and all: its files have it again.
+
+    Raises NotFound when there is none, ConfigError for a run of another mode: what was recorded cannot be had again.
+    """
+    with store.transaction():
+        found = store.conn.execute("SELECT mode FROM runs WHERE id = ?", (run,)).fetchone()
+        if found is None:
+            raise NotFound(f"{store.path} holds no run {run}; list them with sluice runs")
+        if found[0] != "replay":
+            raise ConfigError(f"run {run} is a recorded {found[0]} run and cannot be had again: it stays.  Only replays are deleted")
+        _erase(store, run)
 
 
 def reopen(store: Store, run: str) -> Place:
@@ -87,6 +100,11 @@ def last_link(store: Store, run: str) -> bytes:
     """The chain up to the newest decision that is written."""
     last = store.conn.execute("SELECT chain FROM decisions WHERE run = ? ORDER BY id DESC LIMIT 1", (run,)).fetchone()
     return GENESIS if last is None else bytes(last[0])
+
+
+def _erase(store: Store, run: str) -> None:
+    for table in (*RUN_TABLES, "runs"):
+        store.conn.execute(f"DELETE FROM {table} WHERE {'id' if table == 'runs' else 'run'} = ?", (run,))
 
 
 def _interrupt_others(store: Store, run: str) -> None:

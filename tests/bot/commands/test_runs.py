@@ -104,3 +104,34 @@ def test_an_instant_and_a_duration_bound_when_runs_began(capsys, tmp_path: Path)
         put(store, "R-old", at=now() - 3 * DAY, ended=summary(0.0))
         put(store, "R-new", at=now() - HOUR, ended=summary(0.0))
     assert ids(capsys, tmp_path / "r.db", "--since", "1d") == ["R-new"]
+
+
+def test_a_replay_is_deleted_with_all_its_rows_and_no_other(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = store_with_a_run(tmp_path / "r.db")
+    with Store.open(path) as store:
+        put(store, "R-one", ended=summary(0.1))
+        put(store, "R-two", ended=summary(0.1))
+        store.conn.execute("INSERT INTO equity VALUES ('R-one', 1, 1.0, 1.0, 0.0, 0.0), ('R-two', 1, 1.0, 1.0, 0.0, 0.0)")
+    assert document(capsys, "runs", "--store", path, "--delete", "R-o", "-y") == {"deleted": "R-one"}
+    assert ids(capsys, path) == ["R-two", "paper-1"]
+    with Reader.open(path) as reader:
+        assert len(reader.equity("R-two")) == 1 and reader.equity("R-one") == [] and reader.fills("paper-1")
+
+
+def test_what_was_recorded_is_never_deleted_and_nobody_is_deleted_unasked(capsys, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = store_with_a_run(tmp_path / "r.db")
+    with Store.open(path) as store:
+        put(store, "R-one", ended=summary(0.1))
+    code, _, err = run(capsys, "runs", "--store", path, "--delete", "paper-1", "-y")
+    assert code == 4 and "recorded paper run" in err
+    code, _, err = run(capsys, "runs", "--store", path, "--delete", "R-one")
+    assert code == 2 and "-y" in err
+    assert ids(capsys, path) == ["paper-1", "R-one"]
+
+
+def test_a_name_that_is_typed_wrong_deletes_nothing(capsys, several: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for typed, code, left in (("R-goo", 2, 4), ("R-good", 0, 3)):
+        monkeypatch.setattr("click.prompt", lambda *_, said=typed, **__: said)
+        assert run(capsys, "runs", "--store", several, "--delete", "R-good")[0] == code
+        assert len(ids(capsys, several)) == left
