@@ -126,7 +126,7 @@ def test_what_was_recorded_is_never_deleted_and_nobody_is_deleted_unasked(capsys
     assert code == 4 and "recorded paper run" in err
     code, _, err = run(capsys, "runs", "--store", path, "--delete", "R-one")
     assert code == 2 and "-y" in err
-    assert ids(capsys, path) == ["paper-1", "R-one"]
+    assert ids(capsys, path) == ["R-one", "paper-1"]
 
 
 def test_a_name_that_is_typed_wrong_deletes_nothing(capsys, several: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
