@@ -132,7 +132,7 @@ def _span(archive: Archive, remote: Remote, wanted: Wanted, now: int) -> Span:
         stop = min(stop, now - SETTLE) // remote.step * remote.step  # the running bar is nobody's
     start = wanted.start
     if start is None:
-        held = archive.rows(remote.shelf).at
+        held = archive.instants(remote.shelf)
         start = int(held[0]) if held.size else max(0, (stop - BACK) // times.DAY * times.DAY)
     return Span(start, max(start, stop))
 

@@ -20,7 +20,7 @@ from feeds.events import Candle
 from feeds.files import Ints
 from feeds.history import History, Lane
 from feeds.layout import MONTH, Shelf, kind_of, months, shelves
-from feeds.months import SOURCES, About, Month, join, month_of, of_values, read_about, read_month, write_month
+from feeds.months import SOURCES, About, Month, join, month_of, of_values, read_about, read_instants, read_month, write_month
 from feeds.spans import Span, cut, merge
 
 
@@ -123,6 +123,13 @@ class Archive:
             keep &= month.at < stop
         return month.take(keep)
 
+    def instants(self, shelf: Shelf, start: int | None = None, stop: int | None = None) -> Ints:
+        """Those of `rows`, int64[n], read without the values; each once."""
+        found = [read_instants(path, shelf.kind) for path in self._months(shelf) if _overlaps(path, start, stop)]
+        at = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+        low = 0 if start is None else int(np.searchsorted(at, start))
+        return at[low : at.size if stop is None else int(np.searchsorted(at, stop))]
+
     def about(self, shelf: Shelf) -> About:
         """Who gave a series, and which spans are known to be complete."""
         whole = About()
@@ -148,14 +155,15 @@ class Archive:
 
     def _holding(self, shelf: Shelf) -> Holding:
         paths = self._months(shelf)
-        parts = [read_month(path, shelf.kind) for path in paths]
-        at = np.unique(np.concatenate([month.at for month, _ in parts]))
+        rows = np.concatenate([read_instants(path, shelf.kind) for path in paths])
+        at = np.unique(rows)
         step = shelf.timeframe or 0
         missing, gaps = holes(at, shelf.timeframe)
-        sources = tuple(sorted({name for _, about in parts for name in about.sources}))
+        sources = self.about(shelf).sources
         size = sum(path.stat().st_size for path in paths)
-        rows = sum(month.at.size for month, _ in parts)
-        return Holding(shelf.symbol, shelf.timeframe, rows, int(at[0]), int(at[-1]) + step, missing, size, shelf.kind, len(gaps), sources)
+        return Holding(
+            shelf.symbol, shelf.timeframe, rows.size, int(at[0]), int(at[-1]) + step, missing, size, shelf.kind, len(gaps), sources
+        )
 
     def _months(self, shelf: Shelf) -> list[Path]:
         return months(shelf.folder(self.root))

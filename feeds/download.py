@@ -86,7 +86,7 @@ class Downloader:
         whole = Span(-(-span.start // step) * step, span.stop // step * step) if remote.whole else span
         known = list(self._archive.about(remote.shelf).covered)
         if remote.whole:
-            at = self._archive.rows(remote.shelf, whole.start, whole.stop).at
+            at = self._archive.instants(remote.shelf, whole.start, whole.stop)
             edges = np.flatnonzero(np.diff(at) != step)
             starts, ends = np.append(at[:1], at[edges + 1]), np.append(at[edges], at[-1:])
             known += [Span(int(first), int(last) + step) for first, last in zip(starts, ends, strict=True)]
@@ -118,7 +118,7 @@ class Downloader:
         A series has rows from its listing on, so where only later rows are known the listing is looked for by halving.
         """
         held = self._archive.about(remote.shelf).covered
-        if any(span.stop == part.start for span in held) or self._archive.rows(remote.shelf, None, part.start).at.size:
+        if any(span.stop == part.start for span in held) or self._archive.instants(remote.shelf, None, part.start).size:
             return part.start
         launch = part.start if remote.launch is None else max(part.start, remote.launch // remote.step * remote.step)
         if launch >= part.stop:
@@ -145,7 +145,7 @@ class Downloader:
         newest = await remote.latest(stop)
         if newest is None or newest < batch.stop:
             return stop
-        begun = bool(self._archive.rows(remote.shelf, None, batch.start).at.size)
+        begun = bool(self._archive.instants(remote.shelf, None, batch.start).size)
         return batch.stop if begun else await self._listing(remote, Span(batch.stop, newest + 1))
 
     async def _batch(self, remote: Remote, batch: Span) -> tuple[Month, int]:
@@ -195,12 +195,12 @@ class Downloader:
         self._tell(min(self._done, self._total), self._total, str(remote.shelf))
 
     def _report(self, remote: Remote, span: Span, added: int, repaired: int, conflicts: list[Conflict]) -> Fetched:
-        at = np.unique(self._archive.rows(remote.shelf, span.start, span.stop).at)
+        at = self._archive.instants(remote.shelf, span.start, span.stop)
         if not at.size:
             return Fetched(remote.shelf, added, 0, None, None, repaired, [], 0, conflicts, None)
         missing, gaps = holes(at, remote.shelf.timeframe) if remote.whole or remote.shelf.timeframe is None else (0, [])
         first, end = int(at[0]), int(at[-1]) + (remote.step if remote.whole else 0)
-        listed = first if first >= span.start + remote.step and not self._archive.rows(remote.shelf, None, span.start).at.size else None
+        listed = first if first >= span.start + remote.step and not self._archive.instants(remote.shelf, None, span.start).size else None
         return Fetched(remote.shelf, added, at.size, first, end, repaired, gaps, missing, conflicts, listed)
 
 

@@ -5,7 +5,7 @@ rows are to be left out, and then each is named. Rows are never lost silently: o
 then the files in their order, then the rows in theirs), the same again is counted, and another is reported.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,7 @@ def import_files(
     asked: Asked | None = None,
     venue: str = "",
     skip_bad: bool = False,
+    tell: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Imported:
     """Read market data of any layout we know into the archive.
 
@@ -79,11 +80,15 @@ def import_files(
     columns    `ROLE=COLUMN` where names do not tell;  kind  candles, mark, index, premium, funding, metrics (None: found out)
     venue      whose data these are (""; found out where the layout tells)
     skip_bad   leave rows out that cannot be right, instead of refusing the import
+    tell       is told how many files are read and series stored, of how many
     Raises BadData with file, row and column, or with the option that is needed; nothing is stored then.
     """
     files = find_files(paths, SUFFIXES)
     wishes = Wishes(tuple(symbols or ()), timeframe, now, mapping_of(columns), kind, asked or Asked(), venue, len(files) == 1)
-    found = [one for path in files for one in read_foreign(path, wishes)]
+    found = []
+    for number, path in enumerate(files):
+        tell(number, len(files), path.name)
+        found += read_foreign(path, wishes)
     _refuse_bad(found, skip_bad)
     missing = sorted(set(symbols or ()) - {shelf.symbol for one in found for shelf in one.series})
     if missing or not any(one.series for one in found):
@@ -95,7 +100,8 @@ def import_files(
     _refuse_mixing(archive, sources)
     warnings = [text for one in found for text in one.warnings]
     total = Appended(0, 0, [])
-    for shelf, months in series.items():
+    for number, (shelf, months) in enumerate(series.items()):
+        tell(len(files), len(files), f"storing {shelf}, {number + 1} of {len(series)}")
         done = archive.add([(shelf, months)], origin=sources[shelf], at=now)
         total = Appended(total.added + done.added, total.repeated + done.repeated, total.conflicts + done.conflicts)
     return Imported([_mapped(one) for one in found if one.series or one.bad], list(series), total, warnings)

@@ -155,6 +155,15 @@ def read_about(path: Path) -> About:
         raise _damaged(path, fault) from None
 
 
+def read_instants(path: Path, kind_name: str) -> Ints:
+    """The instants of a month, int64[n], without its values. Raises BadData where the file cannot be read."""
+    name = kind_of(kind_name).time
+    try:
+        return np.asarray(pa.parquet.read_table(path, columns=[name], partitioning=None)[name].to_numpy(), np.int64)
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as fault:
+        raise _damaged(path, fault) from None
+
+
 def _damaged(path: Path, fault: Exception) -> BadData:
     reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
     return BadData(f"{path}: this month of the archive cannot be read ({reason}); remove the file and import or download it again")

@@ -1,6 +1,6 @@
 """What is wrong with data files, all of it: the reader stops at the first fault, this goes on and counts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -28,13 +28,19 @@ BACK = 0.5  # a spike: an outlier of which the next bar takes back at least this
 WICK = 0.5  # an extreme this share beyond open and close
 
 
-def check(source: History | Iterable[str | Path], *, now: int | None = None) -> list[Finding]:
+def check(
+    source: History | Iterable[str | Path],
+    *,
+    now: int | None = None,
+    tell: Callable[[int, int, str], None] = lambda done, total, what: None,
+) -> list[Finding]:
     """Everything that is wrong, most severe first; an empty list says that the data are sound.
 
     source  a history; or files and directories of candles, mark and index bars, funding, metrics, news
     now     times after it are reported (None: not looked at)
+    tell    is told how many files were looked at, of how many
     """
-    found = list(_of_history(source)) if isinstance(source, History) else merged(_of_files(source, now))
+    found = list(_of_history(source)) if isinstance(source, History) else merged(_of_files(source, now, tell))
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -58,9 +64,11 @@ def _of_history(history: History) -> Iterator[Finding]:
             yield finding._replace(where="")
 
 
-def _of_files(paths: Iterable[str | Path], now: int | None) -> Iterator[Finding]:
+def _of_files(paths: Iterable[str | Path], now: int | None, tell: Callable[[int, int, str], None]) -> Iterator[Finding]:
     ends: dict[tuple[str, str, int], list[tuple[int, int, Path]]] = {}
-    for path in find_files(paths):
+    files = find_files(paths)
+    for number, path in enumerate(files):
+        tell(number, len(files), path.name)
         try:
             table = read_table(path)
             kind = kind_of_table(path, table)

@@ -163,10 +163,11 @@ def import_(
 
     out = Out(as_json)
     place = archive_place(archive, config_file)
-    done = import_files(
-        paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now(), columns=columns, kind=kind,
-        asked=Asked(unit, zone, order), venue=venue, skip_bad=skip_bad,
-    )  # fmt: skip
+    with progress("import", "files", resume="what is stored stays: give the same command again") as tell:
+        done = import_files(
+            paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now(), columns=columns, kind=kind,
+            asked=Asked(unit, zone, order), venue=venue, skip_bad=skip_bad, tell=tell,
+        )  # fmt: skip
     out.answer(_imported(done, place), _told(done, place))
     if done.appended.conflicts:
         said = f"{len(done.appended.conflicts)} rows came again with other numbers; what was first is kept in {place}"

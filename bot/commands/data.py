@@ -7,6 +7,7 @@ import click
 
 from bot.commands import options
 from bot.commands.bring import archive_option, archive_place, download, import_
+from bot.commands.progress import progress
 from bot.errors import CheckFailed, UsageError
 from bot.render import Out, clock, pairs, plain
 from feeds import times
@@ -62,7 +63,8 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
     from feeds import quality
 
     out = Out(as_json)
-    found = quality.check(paths, now=times.now())
+    with progress("check", "files") as tell:
+        found = quality.check(paths, now=times.now(), tell=tell)
     errors = sum(1 for finding in found if finding.severity is quality.Severity.ERROR)
     if as_json:
         counts = {str(severity): sum(1 for finding in found if finding.severity is severity) for severity in quality.Severity}
