@@ -74,7 +74,7 @@ def year(folder: Path, data: Path) -> list[Case]:
     span = ("--from", "2023-07-01", "--to", "2024-06-25")
     words = (sys.executable, "-m", "bot", "replay", "--config", str(folder / "year.toml"), *files, *span, *store, "--json")
     page = (sys.executable, "-m", "bot", "report", "--html", str(folder / "year.html"), *store)
-    work = "a year of BTC minutes, 25 factors, funding, news, on-chain"
+    work = "year of BTC minutes with 25 factors, funding, news, on-chain"
     return [Case(work, f"{OURS}, replay", words), Case(work, f"{OURS}, `report --html`", page)]
 
 
@@ -169,7 +169,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="first words of works, comma separated: R1,R2,R3,memory,a")
+    parser.add_argument("--only", default="", help="first words of works, comma separated: R1,R2,R3,memory,year")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--adapters", type=Path)
@@ -188,7 +188,7 @@ def main() -> None:
         if given.peers is not None:
             skipped = set(given.skip.split(","))
             cases += [case for case in others(folder, given.peers, given.adapters, sorted(works)) if case.name not in skipped]
-        if given.data is not None and (not only or "a" in only):
+        if given.data is not None and (not only or "year" in only):
             cases += year(folder, given.data)
         prepare(folder, works | {"R1"}, given.peers is not None)
         table = rows(rounds(cases, folder, given.rounds, lambda text: print(text, file=sys.stderr, flush=True)))

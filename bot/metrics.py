@@ -114,13 +114,7 @@ def measure(
         found = information_coefficient(scores, opens, symbols)
         figures |= {"ic": found.ic, "ic_t": found.ic_t, "rank_ic": found.rank_ic, "rank_ic_t": found.rank_ic_t}
         by_symbol = found.by_symbol
-    fall = fall_of(curve)
-    low = None if fall is None else fall.depth
-    times = {
-        "drawdown_from_ms": None if fall is None or fall.begin is None else first_close_ms + fall.begin * timeframe,
-        "drawdown_to_ms": None if fall is None or fall.end is None else first_close_ms + fall.end * timeframe,
-        "underwater_ms": (0 if fall is None else fall.longest) * timeframe if equity.shape[0] else None,
-    }
+    low, times = _falls(curve, timeframe, first_close_ms)
     calmar = _ratio(figures.get("annualised_return"), -low) if low is not None and low < 0 else None
     return Metrics(
         num_periods=int(equity.shape[0]),
@@ -254,6 +248,18 @@ def _activity(curve: Curve, timeframe: int, gross: Array | None, traded: Array |
         figures["costs_share"] = _ratio(costs, curve.end - curve.start + costs)
         figures["cost_rate"] = None if traded is None else _ratio(costs, moved)
     return figures
+
+
+def _falls(curve: Curve, timeframe: int, first_close_ms: int) -> tuple[float | None, dict[str, int | None]]:
+    """The deepest fall, and when it was."""
+    fall = fall_of(curve)
+    begin, end = (None, None) if fall is None else (fall.begin, fall.end)
+    times = {
+        "drawdown_from_ms": None if begin is None else first_close_ms + begin * timeframe,
+        "drawdown_to_ms": None if end is None else first_close_ms + end * timeframe,
+        "underwater_ms": (0 if fall is None else fall.longest) * timeframe if curve.equity.shape[0] else None,
+    }
+    return None if fall is None else fall.depth, times
 
 
 def _of_trips(trips: Sequence[RoundTrip], timeframe: int) -> dict[str, float | None]:

@@ -90,27 +90,22 @@ def replay(
             progress(done, total)
 
         with _no_collector():
-            session.replay(
-                history.blocks(max(1, block // len(history.symbols)), first, stop, market.others),
-                books,
-                journal,
-                step=step,
-                progress=advance,
-            )
+            blocks = history.blocks(max(1, block // len(history.symbols)), first, stop, market.others)
+            session.replay(blocks, books, journal, step=step, progress=advance)
+            seconds = time.perf_counter() - begun
             _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
             journal.close()
-        seconds = time.perf_counter() - begun
-        ends = history.span[1] if stop is None else min(stop, history.span[1])
-        extra: dict[str, Any] = {
-            "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
-            "stop": ends, "warnings": (*market.warnings, *_uncovered(market, max(since, history.span[0]), ends)),
-            "synthetic": market.synthetic, "data_hash": row.data_hash, "factors": plans.texts(config), "command": command,
-            "slippage_parts": _slippage(config, history, session),
-        }  # fmt: skip
-        result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
-        if store is not None:
-            _keep_prices(books, row.id, history, extra["start"], stop)
-        journal.finish("finished", now(), msgspec.json.encode(result).decode())
+            extra: dict[str, Any] = {
+                "run": row.id, "digest": journal.digest(), "start": max(since, history.span[0]),
+                "stop": history.span[1] if stop is None else min(stop, history.span[1]), "synthetic": market.synthetic,
+                "data_hash": row.data_hash, "factors": plans.texts(config), "command": command,
+                "slippage_parts": _slippage(config, history, session),
+            }  # fmt: skip
+            extra["warnings"] = (*market.warnings, *_uncovered(market, extra["start"], extra["stop"]))
+            result = result_of(session, ReplayResult, extra, history.timeframe, seconds)
+            if store is not None:
+                _keep_prices(books, row.id, history, extra["start"], stop)
+            journal.finish("finished", now(), msgspec.json.encode(result).decode())
     return result
 
 
