@@ -185,6 +185,11 @@ class MetricFile:
                 raise BadData(f"metric files: {what} for {when} is given twice; remove one of the two rows or one of the files")
 
 
+def names_in(paths: Iterable[str | Path], symbols: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names that these files give. Raises BadData like `MetricFile`."""
+    return MetricFile(paths, symbols).names
+
+
 def _coin(asset: str) -> str:
     """`BTCUSDT` is about btc; a short name is a coin's own (`USDT`, `TUSD`)."""
     return next((asset[:-4] for quote in ("USDT", "USDC") if asset.upper().endswith(quote) and len(asset) > 6), asset).lower()

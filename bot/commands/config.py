@@ -71,10 +71,10 @@ def metric_names(loaded: "Loaded") -> tuple[str, ...]:
     if not loaded.config.strategy.factors or not paths:
         return ()
     from feeds.errors import BadData
-    from feeds.metric_files import MetricFile
+    from feeds.metric_files import names_in
 
     try:
-        return MetricFile(paths, loaded.config.exchange.symbols).names
+        return names_in(paths, loaded.config.exchange.symbols)
     except BadData:
         return ()
 
