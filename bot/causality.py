@@ -178,10 +178,11 @@ def finding(probe: str, tally: Tally, output: int, symbols: Sequence[str]) -> Fi
 
 
 def drift_rows(drift: Drift, output: int) -> list[dict[str, Any]]:
-    """The table of an output, a row a length."""
+    """The table of an output, a row a length; worst None: it is not known with so little history."""
     rows = []
     for length, places, worst in zip(drift.lengths, drift.places, drift.worst[:, output].tolist(), strict=True):
-        rows.append({"bars": length, "places": places, "worst": worst if np.isfinite(worst) else None, "known": bool(np.isfinite(worst))})
+        there = worst == worst  # NaN: nothing was known at these places, whatever the history
+        rows.append({"bars": length, "places": places if there else 0, "worst": worst if np.isfinite(worst) else None})
     return rows
 
 

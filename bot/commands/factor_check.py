@@ -57,7 +57,7 @@ def check(
         needed(text)
     panel = read_panel(data, symbols, timeframe)
     setting = factor_text.Setting(panel.timeframe, panel.fields, dialect, None if units is None else units == "on")
-    settings = Settings(cuts, seed, _numbers(lengths))
+    settings = Settings(cuts, seed, numbers(lengths))
     out = Out(as_json)
     if batch is not None:
         return _check_batch(batch, panel, setting, settings, (bars, stop), out)
@@ -84,7 +84,8 @@ def _read(source: "Source", setting: "Setting", out: Out) -> "Node | int":
         return refuse(error, source, out)
 
 
-def _numbers(words: tuple[str, ...]) -> tuple[int, ...]:
+def numbers(words: tuple[str, ...]) -> tuple[int, ...]:
+    """Lengths of history, as they are written in the option."""
     try:
         found = tuple(int(word) for word in words)
     except ValueError:
@@ -187,9 +188,18 @@ def drifts(found: "list[Checked]", out: Out) -> list[str]:
     bars = sorted({row["bars"] for one in found for row in one.drift})
     rows = []
     for one in found:
-        cells = {row["bars"]: "unknown" if not row["known"] else f"{100 * row['worst']:.2g}%" if row["worst"] else "0" for row in one.drift}
+        cells = {row["bars"]: cell(row) for row in one.drift}
         rows.append((str(one.id), *(cells.get(length, "-") for length in bars)))
     return out.table(("DRIFT AT BARS", *(f"{length:,}" for length in bars)), rows, right=range(1, len(bars) + 1))
+
+
+def cell(row: dict[str, Any]) -> str:
+    """How far off: in percent of the value, `unknown` where there is none yet, a dash where there was nothing to compare."""
+    if not row["places"]:
+        return "-"
+    if row["worst"] is None:
+        return "unknown"
+    return f"{100 * row['worst']:.2g}%" if row["worst"] else "0"
 
 
 def _table(found: "list[Checked]", out: Out) -> list[str]:

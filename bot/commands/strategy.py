@@ -8,6 +8,7 @@ import click
 
 from bot.commands import options
 from bot.commands.files import place
+from bot.commands.strategy_check import check
 from bot.errors import ConfigError
 from bot.render import Out
 
@@ -66,6 +67,9 @@ class {kind}(Strategy):
 @click.group()
 def strategy() -> None:
     """Write, show or check a strategy of your own: docs/strategies.md tells how in ten minutes."""
+
+
+strategy.add_command(check)
 
 
 @strategy.command(cls=options.Command, examples=("sluice strategy new my_momentum", "sluice strategy new reversal --directory strategies"))

@@ -216,9 +216,9 @@ class Drift(NamedTuple):
 
 def drift(evaluate: Evaluate[D], data: D, whole: Array, lengths: Sequence[int], count: int = 8) -> Drift:
     """The value at a bar with only so many bars before it, against the one with all of them; relative, infinite where it is not known."""
-    rows, kept, seen, worst = data.rows, [], [], []
+    kept, seen, worst = [], [], []
     for length in sorted(set(lengths)):
-        at = np.unique(np.linspace(length + 1, rows - 1, count).astype(int)) if length + 1 < rows else np.empty(0, int)
+        at = _spread(whole, length + 1, count)
         if not at.size:
             continue
         off = np.full((at.size, whole.shape[1]), np.nan)
@@ -230,6 +230,13 @@ def drift(evaluate: Evaluate[D], data: D, whole: Array, lengths: Sequence[int], 
         seen.append(int(at.size))
         worst.append(np.where(np.isnan(off).all(axis=0), np.nan, np.where(np.isnan(off), 0.0, off).max(axis=0)))
     return Drift(tuple(kept), tuple(seen), np.array(worst).reshape(len(kept), whole.shape[1]))
+
+
+def _spread(whole: Array, start: int, count: int) -> NDArray[np.int64]:
+    """Rows from `start` on, over the whole, at which about as much is known as anywhere."""
+    known = (~np.isnan(whole[start:])).sum(axis=(1, 2))
+    there = np.flatnonzero(known >= max(1.0, 0.9 * float(known.max(initial=0)))) + start
+    return there[np.unique(np.linspace(0, there.size - 1, count).astype(int))] if there.size else there
 
 
 def settling(evaluate: Evaluate[D], data: D, whole: Array, starts: Sequence[int], tolerance: float = NEAR) -> NDArray[np.int64]:
