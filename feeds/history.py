@@ -313,8 +313,8 @@ def _lane(parts: list[Series], timeframe: int, now: int | None, warnings: list[s
             )
     for part in parts:
         _check_grid(part, part.spacing or timeframe)
-    numbers = joined([_numbers(part.open_ms, timeframe) for part in parts])
-    lane = Lane(numbers, tuple(joined(column) for column in zip(*(part.columns for part in parts), strict=True)))
+    numbers, *columns = joined([(_numbers(part.open_ms, timeframe), *part.columns) for part in parts])
+    lane = Lane(numbers, tuple(columns))
     if any((part.spacing or timeframe) != timeframe for part in parts):
         lengths = np.concatenate([np.full(part.open_ms.size, part.spacing or timeframe) for part in parts])
         lane, incomplete = _aggregated(lane, lengths, timeframe)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LONG = 1 << 18  # rows from which on a column is put into a file
+LONG = 1 << 16  # rows from which on a column is put into a file
+MOST_FILES = 400  # a process may usually have 1024
 PARTS = 4096  # that wait to be put together, at most
 PIECE = 1 << 16  # rows that are gone through at once
 
@@ -111,16 +112,16 @@ class Fixed:
         return [whole[start // 8 : start // 8 + self._rows].view(kind) for start, kind in zip(self._starts, self._kinds, strict=True)]
 
 
-def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Arrays of 8-byte values one after another, as one; a single one as it is."""
+def joined(parts: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Parts of the same columns, one after another, as one; a single part as it is."""
     if len(parts) == 1:
-        return parts[0]
-    whole = Fixed([parts[0].dtype.type], sum(len(part) for part in parts))
+        return list(parts[0])
+    whole = Fixed([column.dtype.type for column in parts[0]], sum(len(part[0]) for part in parts))
     for part in parts:
-        for begin, end in pieces(len(part)):
-            whole.append([part[begin:end]])
-            give_back(part)
-    return whole.arrays()[0]
+        for begin, end in pieces(len(part[0])):
+            whole.append([column[begin:end] for column in part])
+            give_back(*part)
+    return whole.arrays()
 
 
 def pieces(rows: int) -> Iterator[tuple[int, int]]:
@@ -142,12 +143,15 @@ def give_back(*arrays: NDArray[Any]) -> None:
 
 
 def _nameless() -> int | None:
-    """A file that is gone with its last user; None where there is no place for one."""
+    """A file that is gone with its last user; None where there is no place for one, or too many files are open already."""
     try:
         handle, name = tempfile.mkstemp(prefix="sluice-columns-")
     except OSError:
         return None
     os.unlink(name)
+    if handle > MOST_FILES:  # the system gives the lowest number that is free
+        os.close(handle)
+        return None
     return handle
 
 

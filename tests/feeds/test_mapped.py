@@ -1,5 +1,6 @@
 """Long columns in a file: the same arrays as in memory, whose memory can be given back."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,15 @@ def test_without_a_place_for_files_columns_stay_in_memory(monkeypatch: pytest.Mo
     column.append(np.ones(100))
     column.append(np.zeros(5))
     assert column.array().sum() == 100
-    assert joined([np.arange(50), np.arange(3)]).tolist() == [*range(50), *range(3)]
+    assert joined([[np.arange(50)], [np.arange(3)]])[0].tolist() == [*range(50), *range(3)]
+
+
+def test_with_too_many_files_open_columns_stay_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped, "MOST_FILES", 0)
+    before = set(os.listdir("/proc/self/fd"))
+    (column,) = joined([[np.arange(50)], [np.arange(3)]])
+    assert column.flags.owndata and column.size == 53
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def both_ways(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[History, History]:
