@@ -191,3 +191,34 @@ async def _until_lost(items):  # type: ignore[no-untyped-def]
         yield item
         if isinstance(item, Lost):
             return
+
+
+async def test_after_the_last_request_that_a_limit_allows_the_next_one_waits_for_its_reset() -> None:
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        bybit = client(fake)
+        headers = {"X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": str(LIVE + 150)}
+        bybit._judge(200, headers, {"retCode": 0, "time": LIVE})
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await bybit.ask("time")
+        assert 0.14 < loop.time() - begun < 1.0
+        bybit._judge(200, {**headers, "X-Bapi-Limit-Status": "7"}, {"retCode": 0, "time": LIVE})
+        begun = loop.time()
+        await bybit.ask("time")
+        assert loop.time() - begun < 0.14
+        await bybit.close()
+
+
+async def test_a_server_that_names_the_time_to_wait_is_taken_at_its_word() -> None:
+    async with FakeBybit(TABLE, start=LIVE) as fake:
+        bybit = client(fake, ban=600_000)
+        with pytest.raises(Unreachable, match="HTTP 429"):
+            bybit._judge(429, {"Retry-After": "3"}, None)
+        assert 2_500 < bybit.rest_ms <= 3_000
+        with pytest.raises(Unreachable, match="10006"):
+            bybit._judge(200, {"X-Bapi-Limit-Reset-Timestamp": str(LIVE + 400)}, {"retCode": 10006, "time": LIVE})
+        assert 200 < bybit.rest_ms <= 400
+        with pytest.raises(Unreachable, match="HTTP 403"):
+            bybit._judge(403, {"Retry-After": "soon"}, None)
+        assert bybit.rest_ms > 590_000
+        await bybit.close()
