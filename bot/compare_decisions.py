@@ -5,7 +5,6 @@ runs kept it.
 """
 
 import shlex
-import sqlite3
 from collections import Counter
 from typing import NamedTuple
 
@@ -13,35 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.compare import Decisions, Parting, Party, View
+from bot.store.reader import Reader
+from bot.store.tallies import Stretch, stretches
 from feeds.times import iso
 
 CHANGES = 12  # kinds of difference that are told
 Ints = NDArray[np.int64]
 
 
-class _Kept(NamedTuple):
-    """A row of decisions: bars are numbers of bars since 1970."""
-
-    seq: int
-    first: int
-    last: int
-    side: str
-    reason: str
-    score: float | None
-    digest: bytes
-
-
 class _Symbol(NamedTuple):
     """What a run made of one symbol: rows in order, and for each bar of the common span the row it lies in (-1: none)."""
 
-    rows: list[_Kept]
+    rows: list[Stretch]
     of_bar: Ints
 
 
 class Book(NamedTuple):
-    """A run to compare."""
+    """A run to compare, and the store that it is in."""
 
-    conn: sqlite3.Connection
+    reader: Reader
     party: Party
 
 
@@ -62,7 +51,7 @@ def compare_decisions(a: Book, b: Book, symbols: tuple[str, ...], start_ms: int,
         total["same"] += int(both.sum()) - differing.size
         if differing.size:
             views.append(_parting(a, b, mine, theirs, symbol, int(differing[0]), first))
-        unequal, known, widest = _digests(mine, theirs, both, first)
+        unequal, known, widest = _digests(mine, theirs, first * timeframe, both.size, timeframe)
         total["digests"] += known
         total["same_digests"] += known - unequal.size
         gap = widest if gap is None else gap if widest is None else max(gap, widest)
@@ -77,16 +66,10 @@ def compare_decisions(a: Book, b: Book, symbols: tuple[str, ...], start_ms: int,
 
 
 def _read(book: Book, symbol: str, first: int, count: int, timeframe: int) -> _Symbol:
-    query = (
-        "SELECT seq, bar_ms, until_ms, side, reason, score, digest FROM decisions WHERE run = ? AND symbol = ? AND until_ms >= ?"
-        " AND bar_ms <= ? ORDER BY bar_ms"
-    )
-    bounds = first * timeframe, (first + count - 1) * timeframe
-    rows, of_bar = list[_Kept](), np.full(count, -1, np.int64)
-    for seq, bar_ms, until_ms, side, reason, score, digest in book.conn.execute(query, (book.party.run, symbol, *bounds)):
-        begin, end = bar_ms // timeframe, until_ms // timeframe
-        of_bar[max(0, begin - first) : end - first + 1] = len(rows)
-        rows.append(_Kept(seq, begin, end, side, reason, score, digest))
+    rows, of_bar = list[Stretch](), np.full(count, -1, np.int64)
+    for row in stretches(book.reader.conn, book.party.run, symbol, first * timeframe, (first + count - 1) * timeframe):
+        of_bar[max(0, row.bar_ms // timeframe - first) : row.until_ms // timeframe - first + 1] = len(rows)
+        rows.append(row)
     return _Symbol(rows, of_bar)
 
 
@@ -105,17 +88,17 @@ def _views(mine: _Symbol, theirs: _Symbol, both: NDArray[np.bool_], changes: Cou
     return differing
 
 
-def _digests(mine: _Symbol, theirs: _Symbol, both: NDArray[np.bool_], first: int) -> tuple[Ints, int, float | None]:
+def _digests(mine: _Symbol, theirs: _Symbol, first_ms: int, count: int, timeframe: int) -> tuple[Ints, int, float | None]:
     """Places at which both kept a digest and they differ; how many both kept; the largest difference of scores there."""
-    other = {row.first: row for row in theirs.rows}
+    other = {row.bar_ms: row for row in theirs.rows}
     unequal, known, gap = list[int](), 0, None
     for row in mine.rows:
-        match = other.get(row.first)
-        if match is None or not 0 <= row.first - first < both.size:
+        match, place = other.get(row.bar_ms), (row.bar_ms - first_ms) // timeframe
+        if match is None or not 0 <= place < count:
             continue
         known += 1
         if row.digest != match.digest:
-            unequal.append(row.first - first)
+            unequal.append(place)
         if row.score is not None and match.score is not None:
             gap = max(gap or 0.0, abs(row.score - match.score))
     return np.array(unequal, np.int64), known, gap
@@ -123,7 +106,7 @@ def _digests(mine: _Symbol, theirs: _Symbol, both: NDArray[np.bool_], first: int
 
 def _parting(a: Book, b: Book, mine: _Symbol, theirs: _Symbol, symbol: str, place: int, first: int) -> Parting:
     bar_ms = (first + place) * a.party.timeframe
-    said = [_view(one.rows[int(one.of_bar[place])], first + place) for one in (mine, theirs)]
+    said = [_view(one.rows[int(one.of_bar[place])], bar_ms) for one in (mine, theirs)]
     asked = [_explain(book.party, symbol, bar_ms) for book in (a, b)]
     return Parting(symbol, bar_ms, said[0], said[1], asked[0], asked[1])
 
@@ -132,9 +115,9 @@ def _explain(party: Party, symbol: str, bar_ms: int) -> str:
     return shlex.join(("sluice", "explain", f"{symbol}@{iso(bar_ms)}", "--run", party.run, "--store", party.store))
 
 
-def _view(row: _Kept, bar: int) -> View:
+def _view(row: Stretch, bar_ms: int) -> View:
     """Score and digest are those of the first bar of a stretch: of another bar they are not known."""
-    own = row.first == bar
+    own = row.bar_ms == bar_ms
     return View(row.seq, row.side, row.reason, row.score if own else None, row.digest.hex() if own else "")
 
 

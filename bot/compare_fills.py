@@ -4,38 +4,29 @@ The rule: an order is matched by symbol, purpose, side and the bar whose decisio
 time, at most one bar apart. Nothing is matched twice.
 """
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 import msgspec
 import numpy as np
 
 from bot.compare import Execution, Filled, Fills, Pair
+from bot.store.tallies import Traded
 
 WAITING = ("stop_loss", "take_profit", "liquidation")  # what trades when the price comes, not when it is asked for
 SHOWN = 12  # pairs, and orders of one run alone, that are told
 
 
-def filled_orders(conn: sqlite3.Connection, run: str, symbols: Sequence[str], start_ms: int, end_ms: int) -> list[Filled]:
-    """What was filled within [start_ms, end_ms], an order each, in order of the first trade."""
-    query = (
-        "SELECT f.order_id, f.symbol, f.side, f.purpose, coalesce(o.bar_ms, 0), o.at, f.filled_ms, f.at, f.price, f.quantity, f.fee,"
-        " f.slippage FROM fills AS f LEFT JOIN orders AS o ON o.run = f.run AND o.id = f.order_id"
-        " WHERE f.run = ? AND f.filled_ms BETWEEN ? AND ? ORDER BY f.seq"
-    )
+def filled_orders(fills: Iterable[Traded]) -> list[Filled]:
+    """An order each, in order of the first trade."""
     found: dict[str, Filled] = {}
-    for order, symbol, side, purpose, bar_ms, asked, filled_ms, at, price, quantity, fee, slippage in conn.execute(
-        query, (run, start_ms, end_ms)
-    ):
-        if symbol not in symbols:
-            continue
+    for fill in fills:
         one = Filled(
-            order=order, symbol=symbol, side=side, purpose=purpose, bar_ms=bar_ms, asked_ms=asked, first_ms=filled_ms, known_ms=at,
-            quantity=float(quantity), price=float(price), fee=float(fee), slippage=float(slippage),
+            order=fill.order, symbol=fill.symbol, side=fill.side, purpose=fill.purpose, bar_ms=fill.bar_ms, asked_ms=fill.asked_ms,
+            first_ms=fill.filled_ms, known_ms=fill.at, quantity=fill.quantity, price=fill.price, fee=fill.fee, slippage=fill.slippage,
         )  # fmt: skip
-        found[order] = _together(found[order], one) if order in found else one
+        found[one.order] = _together(found[one.order], one) if one.order in found else one
     return list(found.values())
 
 

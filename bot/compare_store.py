@@ -14,7 +14,9 @@ from bot.report import RunReport
 from bot.report_charts import held_path
 from bot.report_figures import FIGURES
 from bot.report_store import report_of
+from bot.sources import differing
 from bot.store.reader import Reader
+from bot.store.tallies import traded
 from feeds.times import MINUTE, iso, span_text
 
 
@@ -38,8 +40,8 @@ def compare_runs(a: Reader, run_a: str, b: Reader, run_b: str) -> Comparison:
     if end <= start or not symbols:
         return found
     same = mine.timeframe == theirs.timeframe
-    books = Book(a.conn, party_a), Book(b.conn, party_b)
-    orders = [filled_orders(book.conn, book.party.run, symbols, start, end) for book in books]
+    books = Book(a, party_a), Book(b, party_b)
+    orders = [filled_orders(traded(book.reader.conn, book.party.run, symbols, start, end)) for book in books]
     timeframe = max(mine.timeframe, theirs.timeframe)
     return Comparison(
         **{name: getattr(found, name) for name in found.__struct_fields__ if name not in _LATER}, start_ms=start, end_ms=end,
@@ -96,7 +98,8 @@ def _settings(a: RunReport, b: RunReport) -> tuple[tuple[str, str, str], ...]:
     mine, theirs = dict(a.settings), dict(b.settings)
     names = sorted({*mine, *theirs})
     told = [{name: value or '""' for name, value in one.items()} for one in (mine, theirs)]
-    return tuple((name, told[0].get(name, "-"), told[1].get(name, "-")) for name in names if mine.get(name) != theirs.get(name))
+    pairs = ((name, told[0].get(name, "-"), told[1].get(name, "-")) for name in names if mine.get(name) != theirs.get(name))
+    return tuple((name, *(differing(one, other) if name == "strategy.code" else (one, other))) for name, one, other in pairs)
 
 
 def _metrics(a: RunReport, b: RunReport) -> tuple[Figure, ...]:

@@ -17,7 +17,7 @@ from bot.report import Chart, Mark
 from bot.store.prices import market_prices, read_prices
 from bot.store.reader import Reader
 from bot.store.rows import RunRow
-from bot.store.tallies import NotTaken
+from bot.store.tallies import NotTaken, decided_prices
 from bot.thinning import PRICES, PricePath, extremes
 from bot.trips import RoundTrip
 
@@ -65,8 +65,7 @@ def _paths(reader: Reader, run: RunRow, symbols: Sequence[str], span: tuple[int,
 
 def _decided(reader: Reader, run: RunRow, symbol: str) -> PricePath | None:
     """The closes that decisions were made at: a point for each row, those that repeat themselves between them left out."""
-    query = "SELECT bar_ms, price FROM decisions WHERE run = ? AND symbol = ? AND price IS NOT NULL ORDER BY bar_ms"
-    rows = reader.conn.execute(query, (run.id, symbol)).fetchall()
+    rows = decided_prices(reader.conn, run.id, symbol)
     if not rows:
         return None
     at, price = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], float)

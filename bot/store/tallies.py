@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,3 +56,59 @@ def not_taken(conn: sqlite3.Connection, run: str) -> list[NotTaken]:
         NotTaken(at, symbol, side, purpose, known(price), code, detail)
         for at, symbol, side, purpose, price, code, detail in conn.execute(query, (run,))
     ]
+
+
+def decided_prices(conn: sqlite3.Connection, run: str, symbol: str) -> list[tuple[int, float]]:
+    """(bar close, its price) of each row of decisions, in order, where it is known."""
+    query = "SELECT bar_ms, price FROM decisions WHERE run = ? AND symbol = ? AND price IS NOT NULL ORDER BY bar_ms"
+    return conn.execute(query, (run, symbol)).fetchall()
+
+
+class Stretch(NamedTuple):
+    """A row of decisions: the same side and reason from one bar close to another; score and digest are those of its first."""
+
+    seq: int
+    bar_ms: int
+    until_ms: int
+    side: str
+    reason: str
+    score: float | None
+    digest: bytes
+
+
+def stretches(conn: sqlite3.Connection, run: str, symbol: str, first_ms: int, last_ms: int) -> Iterator[Stretch]:
+    """Those that touch the bar closes [first_ms, last_ms], in order."""
+    query = (
+        "SELECT seq, bar_ms, until_ms, side, reason, score, digest FROM decisions WHERE run = ? AND symbol = ? AND until_ms >= ?"
+        " AND bar_ms <= ? ORDER BY bar_ms"
+    )
+    return map(Stretch._make, conn.execute(query, (run, symbol, first_ms, last_ms)))
+
+
+class Traded(NamedTuple):
+    """A fill with the order it is of: the bar whose decision that follows (0: none), and when it was asked for (None: by nobody)."""
+
+    order: str
+    symbol: str
+    side: str
+    purpose: str
+    bar_ms: int
+    asked_ms: int | None
+    filled_ms: int
+    at: int
+    price: float
+    quantity: float
+    fee: float
+    slippage: float
+
+
+def traded(conn: sqlite3.Connection, run: str, symbols: Sequence[str], start_ms: int, end_ms: int) -> Iterator[Traded]:
+    """Fills of these symbols that happened within [start_ms, end_ms], in order; money as float: for statistics."""
+    query = (
+        "SELECT f.order_id, f.symbol, f.side, f.purpose, coalesce(o.bar_ms, 0), o.at, f.filled_ms, f.at, f.price, f.quantity, f.fee,"
+        " f.slippage FROM fills AS f LEFT JOIN orders AS o ON o.run = f.run AND o.id = f.order_id"
+        " WHERE f.run = ? AND f.filled_ms BETWEEN ? AND ? ORDER BY f.seq"
+    )
+    for row in conn.execute(query, (run, start_ms, end_ms)):
+        if row[1] in symbols:
+            yield Traded(*row[:8], *map(float, row[8:]))
