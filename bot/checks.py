@@ -96,7 +96,7 @@ class Counts:
         self.minute: deque[int] = deque(maxlen=limits.orders_per_minute)
         self._most_trips = limits.round_trips_per_hour
         self._day, self._today = NEVER, 0
-        self._legs: dict[str, tuple[int, frozenset[str]]] = {}
+        self._legs: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._trips: dict[str, deque[int]] = {}
         self._trades_seen = 0
 
@@ -107,22 +107,24 @@ class Counts:
         self._day = draft.at // DAY
         if draft.bar_ms:
             bar_ms, legs = self.last(draft.symbol)
-            self._legs[draft.symbol] = (draft.bar_ms, (legs if bar_ms == draft.bar_ms else frozenset()) | {draft.leg})
+            self._legs[draft.symbol] = (draft.bar_ms, (*legs, draft.leg) if bar_ms == draft.bar_ms else (draft.leg,))
 
     def today(self, at: Millis) -> int:
         """Orders since 00:00 UTC."""
         return self._today if at // DAY == self._day else 0
 
-    def last(self, symbol: str) -> tuple[int, frozenset[str]]:
+    def last(self, symbol: str) -> tuple[int, tuple[str, ...]]:
         """The newest bar that the symbol had orders for, and their legs."""
-        return self._legs.get(symbol, (NEVER, frozenset()))
+        return self._legs.get(symbol, (NEVER, ()))
 
     def round_trips(self, symbol: str, trades: list[Trade], at: Millis) -> int:
         """Round trips of a symbol in the hour before `at`, or 0 when they are fewer than the limit; `trades` only ever grows."""
-        if self._trades_seen < len(trades):
-            for trade in trades[self._trades_seen :]:
-                self._trips.setdefault(trade.symbol, deque(maxlen=self._most_trips)).append(trade.exit_ms)
-            self._trades_seen = len(trades)
+        while self._trades_seen < len(trades):
+            trade = trades[self._trades_seen]
+            self._trades_seen += 1
+            if trade.symbol not in self._trips:
+                self._trips[trade.symbol] = deque(maxlen=self._most_trips)
+            self._trips[trade.symbol].append(trade.exit_ms)
         ends = self._trips.get(symbol)
         return len(ends) if ends and len(ends) == self._most_trips and at - ends[0] < HOUR else 0
 
@@ -322,3 +324,4 @@ CHECKS: tuple[tuple[str, Callable[[Case], Objection]], ...] = (
     ("round_trips", check_round_trips),
 )
 NAMES = tuple(name for name, _ in CHECKS)
+MADE = tuple(check for _, check in CHECKS)

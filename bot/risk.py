@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bot.checks import CHECKS, NAMES, NEVER, Case, Ceilings, Counts, Draft, Limits
+from bot.checks import MADE, NAMES, NEVER, Case, Ceilings, Counts, Draft, Limits
 from bot.events import (
     CancelRequest,
     Command,
@@ -73,10 +73,11 @@ class Risk:
         if place is None or draft.symbol not in self.instruments:
             return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, Denial.NO_PRICE, f"{draft.symbol} is not traded here")
         case = self._case(draft, place)
-        for name, check in CHECKS:
+        for check in MADE:
             objection = check(case)
             if objection is not None:
-                self.passed, self.denied = NAMES[: NAMES.index(name)], name
+                made = MADE.index(check)
+                self.passed, self.denied = NAMES[:made], NAMES[made]
                 return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, *objection)
         self.passed, self.denied = NAMES, ""
         request = OrderRequest(

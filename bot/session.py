@@ -74,8 +74,7 @@ class Session:
         on(BarClosed, self.risk.on_bar_closed)  # -> StateChanged, when a limit is hit
         on(BarClosed, self._on_bar_closed)
         on(Decision, self.trader.on_decision)  # -> OrderRequest or Refusal
-        on(OrderRequest, self.orders.on_order)
-        on(OrderRequest, self.executor.on_order)  # -> OrderUpdate
+        on(OrderRequest, self.executor.on_order)  # -> OrderUpdate; risk took it into the book of open orders when it approved it
         on(CancelRequest, self.executor.on_cancel)  # -> OrderUpdate
         on(OrderUpdate, self.orders.on_update)
         on(Fill, self.orders.on_fill)
@@ -154,7 +153,7 @@ class Session:
     def _on_money(self, event: Fill | FundingPaid) -> None:
         self.money.append(event)
         if isinstance(event, Fill):
-            self.tape.fill(event.at, float(event.price * event.quantity))
+            self.tape.fill(event)
 
     def _on_started(self, event: Started) -> None:
         if self.since < 0:  # a session that goes on keeps its beginning

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.events import Fill
 from bot.ledger import Ledger, carried
 from feeds.bars import CLOSE, OPEN, Array, Bars
 from feeds.mapped import Growing, give_back, pieces
@@ -50,7 +51,7 @@ class Tape:
     def __init__(self, symbols: int) -> None:
         self._symbols = symbols
         self._columns = _columns(symbols)
-        self._fills: list[tuple[Millis, float]] = []
+        self._fills: list[Fill] = []
 
     @property
     def rows(self) -> int:
@@ -61,9 +62,9 @@ class Tape:
         for column, values in zip(self._columns, part._replace(score=np.where(np.isnan(part.open), np.nan, part.score)), strict=True):
             column.append(values)
 
-    def fill(self, at: Millis, notional: float) -> None:
+    def fill(self, fill: Fill) -> None:
         """A fill was settled."""
-        self._fills.append((at, notional))
+        self._fills.append(fill)
 
     def end(self, equity: float, cash: float) -> None:
         """The last row is what the ledger says in the end: with what was paid since that close."""
@@ -100,9 +101,9 @@ class Tape:
         """float64[T]: notional of the fills that were settled by each close, quote currency."""
         out = np.zeros(record.bar_ms.size)
         if out.size and self._fills:
-            at = np.array([fill[0] for fill in self._fills], np.int64)
+            at = np.array([fill.at for fill in self._fills], np.int64)
             row = np.clip(-(-(at - record.bar_ms[0]) // timeframe), 0, out.size - 1)
-            np.add.at(out, row, np.array([fill[1] for fill in self._fills]))
+            np.add.at(out, row, np.array([float(fill.price * fill.quantity) for fill in self._fills]))
         return out
 
 

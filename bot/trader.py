@@ -98,7 +98,8 @@ class Trader:
 
     def asked(self, view: Views, row: int) -> list[int]:
         """The same, without a search: every decision of the row is held against what is there, by the conditions of on_decision."""
-        sides, scores, targets = self._ahead_of(view).lists
+        ahead = self._ahead
+        sides, scores, targets = (ahead if ahead is not None and ahead.views is view else self._ahead_of(view)).lists
         quantities, orders, rules = self.ledger.quantities, self.orders, self.rules
         found = []
         for place, quantity in enumerate(quantities):

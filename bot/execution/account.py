@@ -37,6 +37,7 @@ class Account:
     """Wallet flow and holdings, cross margin. `flow` is cash less what the positions were bought for.
 
     by_place  the holdings in universe order
+    safe_in   values of the bars in which no liquidation is possible with the present positions (None: not known)
     """
 
     def __init__(self, cash: Decimal, symbols: Sequence[str], instruments: Mapping[str, Instrument]) -> None:
@@ -47,7 +48,7 @@ class Account:
         self.holdings = dict(zip(self.symbols, self.by_place, strict=True))
         self.held: dict[str, Holding] = {}
         self._sums: tuple[float, float] | None = None  # of size x mark, and of the margin; None: to be counted
-        self._safe_in: Array | None = None  # bars in which no liquidation is possible with the present positions
+        self.safe_in: Array | None = None
 
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
         """Book a trade and return the position after it."""
@@ -63,14 +64,14 @@ class Account:
             self.held[symbol] = holding
         else:
             self.held.pop(symbol, None)
-        self._sums = self._safe_in = None
+        self._sums = self.safe_in = None
         return quantity
 
     def pay(self, amount: Decimal) -> None:
         """Take a funding payment (negative: give it)."""
         self.flow -= amount
         self.flow_float = float(self.flow)
-        self._safe_in = None
+        self.safe_in = None
 
     def mark(self, place: int, close: float, close_ms: int) -> None:
         """Take the close of a bar."""
@@ -95,9 +96,10 @@ class Account:
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Take the closes of one row, of the symbols [first, end) by place."""
         close_ms = bars.times[row]
-        for holding in self.by_place[first:end]:
-            close = bars.closes[holding.place][row]
+        for place in range(first, end):
+            close = bars.closes[place][row]
             if close == close:
+                holding = self.by_place[place]
                 holding.mark = close
                 holding.close_ms = close_ms
         self._sums = None
@@ -171,7 +173,7 @@ class Account:
 
     def is_safe_throughout(self, bars: Bars) -> bool:
         """Even with every holding at its worst price of all these bars at once something is left."""
-        if self._safe_in is bars.values:
+        if self.safe_in is bars.values:
             return True
         lowest, highest = bars.lowest[0], bars.highest[0]
         left = self.flow_float
@@ -181,7 +183,7 @@ class Account:
             left += size * (low if size > 0.0 else high) - 2.0 * abs(size) * holding.maintenance * high
         if not left > 0.0:
             return False
-        self._safe_in = bars.values
+        self.safe_in = bars.values
         return True
 
     def _count(self) -> tuple[float, float]:

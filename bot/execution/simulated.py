@@ -151,7 +151,7 @@ class SimulatedExecutor:
     def first_met(self, bars: Bars, row: int, place: int) -> int:
         """The first symbol from `place` on whose bar of this row has to go through `on_candle`; the number of symbols if none."""
         symbols, account = self.account.symbols, self.account
-        safe = account.is_safe_throughout(bars)
+        safe = account.safe_in is bars.values or account.is_safe_throughout(bars)
         if safe and not self._waiting and not self._kept:
             return len(symbols)
         for i in range(place, len(symbols)):

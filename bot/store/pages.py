@@ -76,7 +76,9 @@ class Page:
     def closed(self, row: int, seq: int, cause: int) -> None:
         """The bar close of a row was event `seq`, and follows from event `cause`; its decisions get the next numbers."""
         if cause == seq - 1:
-            self._shifted(row, cause - self._candles[row + 1] - self._closes[row] * (1 + self.symbols))
+            shift = cause - self._candles[row + 1] - self._closes[row] * (1 + self.symbols)
+            if shift != self._shift:
+                self._shifted(row, shift)
         else:
             self._visits.append((row, seq + 1, cause))
         self._next = row + 1
@@ -87,15 +89,16 @@ class Page:
         The numbers are those that the bus would have given: the candles of a close, its BarClosed, then a decision for each symbol.
         """
         closes, candles = self._closes[until] - self._closes[row], self._candles[until] - self._candles[row]
-        self._shifted(row, seq - self._candles[row] - self._closes[row] * (1 + self.symbols))
+        shift = seq - self._candles[row] - self._closes[row] * (1 + self.symbols)
+        if shift != self._shift:
+            self._shifted(row, shift)
         self._next = until
         return Passed(candles + closes * (1 + self.symbols), closes, candles)
 
     def _shifted(self, row: int, shift: int) -> None:
         """From this row on numbers are so much higher than those of the bars, closes and decisions of the page alone."""
-        if shift != self._shift:
-            self._shift = shift
-            self._shifts.append((row, shift))
+        self._shift = shift
+        self._shifts.append((row, shift))
 
     def consequence(self, cause: int) -> None:
         """Something followed from event `cause`."""
