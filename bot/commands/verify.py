@@ -57,7 +57,29 @@ def verify(*, run_name: str, every: bool, here: bool, config_file: Path | None, 
         raise CheckFailed("; ".join(map(_complaint, wrong)), answered=as_json)
     for verdict in verdicts:
         out.say(f"run {verdict.run}: {verdict.checked:,} rows had again, every one equal, chains whole")
+        changed = _changed_strategy(store, verdict.run, config_file)
+        if changed:
+            out.note(changed)
     return 0
+
+
+def _changed_strategy(store: Path, run: str, config_file: Path | None) -> str:
+    """What became of the strategy file since the run, where it lies here or beside the configuration ("": nothing)."""
+    import json
+
+    from bot.sources import differing
+    from bot.store.reader import Reader
+
+    with Reader.open(store) as reader:
+        own = json.loads(reader.run(run).config).get("strategy", {})
+    for folder in dict.fromkeys((Path(), (config_file or Path("config.toml")).parent)):
+        file = folder / own.get("file", "")
+        if own.get("code") and own.get("file") and file.is_file():
+            text = file.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
+            if text != own["code"]:
+                then, now = differing(own["code"], text)
+                return f"{file} has changed since: the run had {then}; it is {now}.  The run was verified with the source that it had"
+    return ""
 
 
 def _in_a_fresh_process() -> int:
