@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,23 @@ class Case(NamedTuple):
     words: tuple[str, ...]
     peer: bool = False
     once: bool = False
+
+
+class Results:
+    """What was measured, by work and engine; kept in a file where one is named."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.found: dict[tuple[str, str], list[Result]] = {}
+        self._path = path
+        for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
+            work, engine, result = json.loads(line)
+            self.found.setdefault((work, engine), []).append(result)
+
+    def keep(self, case: Case, result: Result) -> None:
+        self.found.setdefault((case.work, case.name), []).append(result)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps([case.work, case.name, result]) + "\n")
 
 
 def ours(folder: Path, only: Sequence[str]) -> list[Case]:
@@ -108,27 +125,24 @@ def _must(result: Result | None) -> Result:
     return result
 
 
-def rounds(cases: Sequence[Case], folder: Path, count: int, tell: Callable[[str], None]) -> list[tuple[Case, list[Result]]]:
+def rounds(cases: Sequence[Case], folder: Path, count: int, keep: Callable[[Case, Result], None]) -> None:
     """Every case once, then again: a slow spell of the machine hits each alike."""
-    results: list[tuple[Case, list[Result]]] = [(case, []) for case in cases]
     for number in range(count):
-        for case, found in results:
+        for case in cases:
             if number and case.once:
                 continue
             result = measured(case.words, folder if case.peer else ROOT, REPLAY_BENCH_DATA=str(folder))
             if result is not None:
-                found.append(result)
-                tell(f"[{number + 1}] {case.work}, {case.name}: {result['p_cpu']:.1f} s CPU, {result['p_mb']:.0f} MB")
-    return results
+                keep(case, result)
+                said = f"[{number + 1}] {case.work}, {case.name}: {result['p_cpu']:.1f} s CPU, {result['p_mb']:.0f} MB"
+                print(said, file=sys.stderr, flush=True)
 
 
-def rows(results: Sequence[tuple[Case, list[Result]]]) -> list[dict[str, Any]]:
+def rows(results: Mapping[tuple[str, str], list[Result]]) -> list[dict[str, Any]]:
     """For each case the best of its rounds, the median beside it, and how many times faster the blocks of the same work are."""
     table = []
-    for case, found in results:
-        if not found:
-            continue
-        row: dict[str, Any] = {"work": case.work, "engine": case.name, "rounds": len(found)}
+    for (work, engine), found in results.items():
+        row: dict[str, Any] = {"work": work, "engine": engine, "rounds": len(found)}
         if "cpu_run" in found[0]:
             speeds = [result["bars"] / max(result["cpu_run"], 1e-9) for result in found]
             row |= {"bars": found[0]["bars"], "fills": found[0]["fills"], "equity": found[0]["equity"], "bars_cpu_s": max(speeds),
@@ -143,7 +157,7 @@ def rows(results: Sequence[tuple[Case, list[Result]]]) -> list[dict[str, Any]]:
     for row in table:
         if "bars_cpu_s" in row and row["work"] in fastest:
             row["ratio"] = fastest[row["work"]] / row["bars_cpu_s"]
-    return sorted(table, key=lambda row: row["work"])
+    return sorted(table, key=lambda row: (row["work"], -row.get("bars_cpu_s", 0.0)))
 
 
 def markdown(table: Sequence[dict[str, Any]]) -> str:
@@ -173,7 +187,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--adapters", type=Path)
-    parser.add_argument("--skip", default="", help=f"peers to leave out, comma separated, of {', '.join(PEERS)}")
+    parser.add_argument("--skip", default="", help=f"engines to leave out, comma separated, of {OURS}, {', '.join(PEERS)}")
+    parser.add_argument("--results", type=Path, help="a file of what was measured: it grows, and the table is of all that is in it")
     parser.add_argument("--folder", type=Path, help="where bars and stores are made  [default: a temporary one]")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help="into docs/replay.md")
@@ -186,13 +201,16 @@ def main() -> None:
         cases = ours(folder, only)
         works = {case.work for case in cases} & set(WORKLOADS)
         if given.peers is not None:
-            skipped = set(given.skip.split(","))
-            cases += [case for case in others(folder, given.peers, given.adapters, sorted(works)) if case.name not in skipped]
+            cases += others(folder, given.peers, given.adapters, sorted(works))
         if given.data is not None and (not only or "year" in only):
             cases += year(folder, given.data)
+        skipped = given.skip.split(",")
+        cases = [case for case in cases if case.name not in skipped and case.name.split(",")[0] not in skipped]
         prepare(folder, works | {"R1"}, given.peers is not None)
-        table = rows(rounds(cases, folder, given.rounds, lambda text: print(text, file=sys.stderr, flush=True)))
-    text = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}, the best of {given.rounds}:\n\n{markdown(table)}"
+        results = Results(given.results)
+        rounds(cases, folder, given.rounds, results.keep)
+    table = rows(results.found)
+    text = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}, the best of {given.rounds} rounds:\n\n{markdown(table)}"
     print(json.dumps(table, indent=1) if given.json else text)
     if given.write:
         into(ROOT / "docs" / "replay.md", "replay", text)
