@@ -88,7 +88,7 @@ def backtest_many(
         if 0 < len(nodes) < len(given):
             raise ValueError("give graphs or values, not both at once")
         values = factor_values(ground.market, nodes) if nodes else np.stack([np.asarray(v)[: ground.market.rows] for v in given])
-        seen = [ground.evidence(each) for each in values]
+        seen = ground.evidence(values)
         directions = [ground.direction(each) for each in seen]
         books = ground.books(values, directions)
         for i, (book, direction) in enumerate(zip(books, directions, strict=True)):
@@ -154,11 +154,19 @@ class _Ground(NamedTuple):
         """Whether values and labels count relative to their mean at each bar."""
         return self.kind == "over_time" and self.settings.scheme not in TIME
 
-    def evidence(self, values: Array) -> Evidence:
-        """Of values where the symbol was in the universe and had a price."""
+    @property
+    def decisions(self) -> Rows:
+        """Rows at whose closes is decided: the same bars whatever the history."""
+        rows = np.arange(self.market.begin, self.market.rows)
+        return np.asarray(rows[(self.market.first + rows + 1) % self.settings.rebalance == 0])
+
+    def evidence(self, values: Array) -> list[Evidence]:
+        """Of values where the symbol was in the universe and had a price.   float64[F, T, S]"""
         known = np.where(self.tradable, values, np.nan)
-        known = relative(known) if self.is_relative else known
-        return Evidence(known, self.labels, self.tradable, self.kind, self.settings.horizon, self.settings.rebalance)
+        if self.is_relative:
+            known = np.stack([relative(each) for each in known])
+        settings = self.settings
+        return Evidence.of(known, self.labels, self.tradable, self.kind, settings.horizon, settings.rebalance, self.decisions)
 
     def direction(self, found: Evidence) -> int:
         """The sign of the rank IC on train, or the one that was given; +1 where there is no telling."""
@@ -168,8 +176,7 @@ class _Ground(NamedTuple):
 
     def books(self, values: Array, directions: Sequence[int]) -> list[Book]:
         market, settings = self.market, self.settings
-        bars = market.first + np.arange(market.rows)
-        rows = np.flatnonzero(((bars + 1) % settings.rebalance == 0) & (np.arange(market.rows) >= market.begin))
+        rows = self.decisions
         weights = np.zeros((rows.size, len(values), len(market.symbols)))
         for i, (each, direction) in enumerate(zip(values, directions, strict=True)):
             stood = standing(each, settings, market.timeframe, market.first) if settings.scheme in TIME else each

@@ -14,8 +14,10 @@ from bot.research.settings import Costs, Settings
 from feeds.bars import Array
 
 Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 END, TRADE, DECIDE = range(3)  # what happens in a row, in this order
 CHUNK_VALUES = 1 << 19  # rows x factors x symbols that are marked at once
+TINY = 1e-300  # a volume of which any trade is all
 
 
 class Book(NamedTuple):
@@ -110,7 +112,10 @@ class _Runner:
         self.traded, self.paid = np.zeros((2, self.rows, factors))  # money, by row
         self.leaving = np.zeros(factors)  # what the last exit costs
         self.counts = np.zeros((3, factors), np.int64)  # trades, missed, ended
-        self.stretches: list[tuple[int, Array, Array]] = [(0, self.units.copy(), self.cash.copy())]
+        most = 2 + len(weights) + symbols
+        self.begins, self.held, self.money = np.zeros(most, np.int64), np.zeros((most, factors, symbols)), np.zeros((most, factors))
+        self.money[0], self.stretches = settings.capital, 1
+        self.holes: Mask = np.asarray(np.isnan(prices.open).any(axis=1))
         with np.errstate(divide="ignore"):
             self.inverse = np.where(prices.close > 0, 1.0 / prices.close, np.nan)
 
@@ -130,7 +135,7 @@ class _Runner:
     def decide(self, row: int, which: int) -> None:
         """Units wanted, by the equity and the prices of this close; NaN where nothing is to be done."""
         marks = self.prices.closes[row] - (self.prices.paid[row + 1] - self.prices.paid[self.since])
-        equity = np.maximum(self.cash + (self.units * marks).sum(axis=1), 0.0)
+        equity = np.maximum(self.cash + _total(self.units * marks), 0.0)
         wanted = self.weights[which] * (equity[:, None] * self.inverse[row])
         if self.settings.band:
             away = np.abs(wanted - self.units) * self.prices.closes[row]
@@ -141,20 +146,22 @@ class _Runner:
     def trade(self, row: int, wanted: Array) -> None:
         price = self.prices.open[row]
         change = wanted - self.units
-        if np.isnan(price).any():
+        if self.holes[row]:
             self.counts[1] += ((np.abs(change) > 0) & np.isnan(price)).sum(axis=1)
-            change = np.where(np.isnan(price), 0.0, change)
-        np.nan_to_num(change, copy=False)
+            price = np.nan_to_num(price)
+            change = np.where(price > 0, change, 0.0)
+        change = np.where(change == change, change, 0.0)
         size = np.abs(change)
-        notional = size * price if not np.isnan(price).any() else size * np.nan_to_num(price)
+        notional = size * price
         cost = notional * self._rates(size, self.prices.volume[row])
         self._settle(row)
-        self.cash -= (np.sign(change) * notional).sum(axis=1) + cost.sum(axis=1)
+        paid = _total(cost)
+        self.cash -= _total(change * price) + paid
         self.units = self.units + change
-        self.counts[0] += (size > 0).sum(axis=1)
+        self.counts[0] += np.count_nonzero(size, axis=1)
         if self.by_symbol is not None:
             self.by_symbol[:, row] += notional
-        self._note(row, notional.sum(axis=1), cost.sum(axis=1))
+        self._note(row, _total(notional), paid)
 
     def end(self, row: int, symbol: int) -> None:
         """A symbol has no more prices: its positions are closed at the last one, less the haircut."""
@@ -178,27 +185,28 @@ class _Runner:
         costs: Costs = self.settings.costs
         if not costs.impact_bps:
             return np.full(size.shape, costs.rate)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.minimum(np.where(volume > 0, size / volume, 1.0), 1.0)
-        return costs.rate + costs.impact_bps / 1e4 * np.sqrt(share)
+        share = np.minimum(size / np.where(volume > 0, volume, TINY), 1.0)
+        rates: Array = costs.rate + costs.impact_bps / 1e4 * np.sqrt(share)
+        return rates
 
     def _settle(self, row: int) -> None:
         """Take from cash the funding since the last trade."""
-        self.cash = self.cash - (self.units * (self.prices.paid[row] - self.prices.paid[self.since])).sum(axis=1)
+        self.cash = self.cash - _total(self.units * (self.prices.paid[row] - self.prices.paid[self.since]))
         self.since = row
 
     def _note(self, row: int, notional: Array, cost: Array) -> None:
         self.traded[row] += notional
         self.paid[row] += cost
-        if self.stretches[-1][0] == row:
-            self.stretches.pop()
-        self.stretches.append((row, self.units, self.cash.copy()))
+        if self.begins[self.stretches - 1] == row:
+            self.stretches -= 1
+        at = self.stretches
+        self.begins[at], self.held[at], self.money[at] = row, self.units, self.cash
+        self.stretches += 1
 
     def books(self) -> list[Book]:
         """Mark every row, close what is left at the last close, and express all of it in fractions of equity."""
         prices, rows, factors = self.prices, self.rows, self.weights.shape[1]
-        begins = np.array([row for row, _, _ in self.stretches])
-        units, cash = (np.stack([stretch[i] for stretch in self.stretches]) for i in (1, 2))
+        begins, units, cash = (kept[: self.stretches] for kept in (self.begins, self.held, self.money))
         stretch = np.searchsorted(begins, np.arange(rows), side="right") - 1
         equity = np.full((rows + 1, factors), self.settings.capital)  # at each open, before its trades
         gross, net, funding = np.zeros((3, rows, factors))
@@ -252,3 +260,9 @@ class _Runner:
             traded=None if self.by_symbol is None else np.where(alive[:, None], self.by_symbol[f] / start[:, None], 0.0),
             trades=int(self.counts[0, f]), missed=int(self.counts[1, f]), ended=int(self.counts[2, f]), stale=stale, ruined=ruined,
         )  # fmt: skip
+
+
+def _total(values: Array) -> Array:
+    """Over symbols."""
+    total: Array = np.add.reduce(values, axis=1)
+    return total

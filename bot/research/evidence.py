@@ -17,28 +17,42 @@ from bot.research.splits import Slice
 from feeds.bars import Array
 
 Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 Figure = Estimate | Bootstrap | float | int
 Figures = dict[str, Figure]
 NAMES = ("ic", "rank_ic", "icir", "rank_icir", "hit_rate", "autocorrelation", "coverage")
 
 
 class Evidence:
-    """A factor's values beside what could be earned.
+    """A factor's values beside what could be earned. `of` makes them.
 
     values  float64[T, S], NaN where a symbol could not be traded;  labels  float64[T, S], over `horizon` bars
-    kind    across symbols at each bar, or over time for each symbol
-    period  bars between values whose likeness is asked for;  tradable  bool[T, S]
+    period  bars between decisions;  tradable  bool[T, S]
+    series  IC, rank IC and likeness across symbols at each bar, float64[T]; None: evidence is that of each symbol over time
     """
 
-    def __init__(self, values: Array, labels: Array, tradable: Mask, kind: Kind, horizon: int, period: int) -> None:
+    def __init__(
+        self, values: Array, labels: Array, tradable: Mask, horizon: int, period: int, series: tuple[Array, Array, Array] | None
+    ) -> None:  # fmt: skip
         self.values, self.labels, self.tradable, self.horizon, self.period = values, labels, tradable, horizon, period
         self._sign = 1.0
-        self._series: tuple[Array, Array, Array] | None = None
-        if kind == "across":
-            again = np.full(len(values), np.nan)
-            if len(values) > period:
-                again[period:] = ic_series(values[period:], values[:-period])
-            self._series = ic_series(values, labels, rank=False), ic_series(values, labels), again
+        self._series = series
+
+    @classmethod
+    def of(
+        cls, values: Array, labels: Array, tradable: Mask, kind: Kind, horizon: int, period: int, decisions: Rows
+    ) -> "list[Evidence]":  # fmt: skip
+        """Of many factors at once: what the labels need is done once.
+
+        values  float64[F, T, S];  decisions  int64[N], the rows at which is decided: the likeness of values is that from one to the next
+        """
+        if kind == "over_time":
+            return [cls(each, labels, tradable, horizon, period, None) for each in values]
+        again = np.full(values.shape[:2], np.nan)
+        for i, each in enumerate(values):
+            again[i, decisions[1:]] = ic_series(each[decisions[1:]], each[decisions[:-1]])
+        every = zip(ic_series(values, labels, rank=False), ic_series(values, labels), again, strict=True)
+        return [cls(each, labels, tradable, horizon, period, series) for each, series in zip(values, every, strict=True)]
 
     def signed(self, direction: int) -> "Evidence":
         """The same of the factor times +1 or -1."""

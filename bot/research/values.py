@@ -14,7 +14,7 @@ from feeds.bars import Array
 from strategies.factors import Machine, Node, compile_factors, field
 
 BLOCK_VALUES = 1 << 22  # values that one call of the machine reads and writes
-GROUP_BYTES = 96 << 20  # of the values of factors that are held at once
+GROUP_BYTES = 64 << 20  # of the values of factors that are held at once
 Progress = Callable[[int, int], None]
 
 
