@@ -26,13 +26,17 @@ Tell = Callable[[int, int, str], None]
 
 
 class Wanted(NamedTuple):
-    """What is to be downloaded; start None: from the first stored row on, or 90 days back; stop None: until now."""
+    """What is to be downloaded; start None: from the first stored row on, or 90 days back; stop None: until now.
+
+    recheck  also what the exchange had not when it was asked before
+    """
 
     symbols: tuple[str, ...]
     kinds: tuple[str, ...]
     timeframe: int
     start: int | None
     stop: int | None
+    recheck: bool = False
 
 
 class Done(NamedTuple):
@@ -65,7 +69,7 @@ async def from_bybit(wanted: Wanted, folder: Path, tell: Tell, *, rest: str | No
         for symbol in wanted.symbols:
             _refuse_mixing(archive, wanted, symbol, past.name)
         rules = _keep(folder, past.name, listed, now)
-        loader = Downloader(archive, past.name, now, tell)
+        loader = Downloader(archive, past.name, now, tell, recheck=wanted.recheck)
         work = []
         for symbol in wanted.symbols:
             for kind in wanted.kinds:
@@ -92,7 +96,7 @@ async def from_yahoo(wanted: Wanted, folder: Path, tell: Tell, *, now: int, adju
     archive = Archive(folder)
     if wanted.kinds != ("candles",):
         raise UsageError("Yahoo has candles only; leave --kind out, or take --exchange bybit")
-    loader = Downloader(archive, past.name, now, tell)
+    loader = Downloader(archive, past.name, now, tell, recheck=wanted.recheck)
     series: list[Done] = []
     warnings: list[str] = []
     for ticker in wanted.symbols:

@@ -68,10 +68,14 @@ class Downloader:
 
     origin  who gives the rows;  at  when, UTC milliseconds: both are kept with them
     tell    is told how far it is, over all series that were announced with `plan`
+    recheck ask again for what the exchange had not when it was asked before
     """
 
-    def __init__(self, archive: Archive, origin: str, at: int, tell: Tell = lambda done, total, what: None) -> None:
+    def __init__(
+        self, archive: Archive, origin: str, at: int, tell: Tell = lambda done, total, what: None, *, recheck: bool = False
+    ) -> None:
         self._archive = archive
+        self._recheck = recheck
         self._origin, self._at = origin, at
         self._tell = tell
         self._done = self._total = 0
@@ -84,7 +88,7 @@ class Downloader:
         """What of the span is neither stored nor known not to exist."""
         step = remote.step
         whole = Span(-(-span.start // step) * step, span.stop // step * step) if remote.whole else span
-        known = list(self._archive.about(remote.shelf).covered)
+        known = [] if self._recheck else list(self._archive.about(remote.shelf).covered)
         if remote.whole:
             at = self._archive.instants(remote.shelf, whole.start, whole.stop)
             edges = np.flatnonzero(np.diff(at) != step)
@@ -117,7 +121,7 @@ class Downloader:
 
         A series has rows from its listing on, so where only later rows are known the listing is looked for by halving.
         """
-        held = self._archive.about(remote.shelf).covered
+        held = () if self._recheck else self._archive.about(remote.shelf).covered
         if any(span.stop == part.start for span in held) or self._archive.instants(remote.shelf, None, part.start).size:
             return part.start
         launch = part.start if remote.launch is None else max(part.start, remote.launch // remote.step * remote.step)

@@ -259,7 +259,10 @@ def _symbols(sheet: Sheet, roles: Roles, wishes: Wishes, usable: Mask) -> dict[s
         if len(wishes.symbols) == 1 and (wishes.alone or not clear):
             symbol = wishes.symbols[0]
         if symbol is None:
-            raise BadData(f"{sheet.name}: neither a column nor the name of the file says of which symbol it is; say it: --symbols BTCUSDT")
+            whole = "; what is about the whole market needs no import: give it to --metrics" if roles.kind == "metrics" else ""
+            raise BadData(
+                f"{sheet.name}: neither a column nor the name of the file says of which symbol it is; say it: --symbols BTCUSDT{whole}"
+            )
         if wishes.symbols and symbol not in wishes.symbols:
             return {}
         return {symbol: np.flatnonzero(usable)} if usable.any() else {}

@@ -153,6 +153,8 @@ def folders_of(paths: Iterable[str | Path], kind: str, timeframe: int | None = N
 
 def _opened(path: Path, kind: str, timeframe: int | None) -> list[Path]:
     base = path if path.name == kind else path / kind
+    if path.is_dir() and (path / f"{kind}.parquet").is_file():
+        return [path / f"{kind}.parquet"]  # a market that was made up
     if not path.is_dir() or not base.is_dir():
         return [path]
     if kind == "metrics":

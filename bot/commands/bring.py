@@ -45,13 +45,14 @@ DOWNLOAD = (
 @click.option("--timeframe", type=options.Span(), default=times.HOUR, metavar="1h", help="Bar length, of slow data too.  [default: 1h]")
 @click.option("--from", "start", type=options.Instant(), metavar="TIME", help="UTC.  [default: from what is stored, else 90 days back]")
 @click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="First instant that is not wanted, UTC.  [default: now]")
+@click.option("--recheck", is_flag=True, help="Ask again for what the exchange had not when it was asked before.")
 @click.option("--adjusted", is_flag=True, help="Yahoo: prices as if dividends had been reinvested.  [default: as traded, splits undone]")
 @archive_option
 @options.config_option
 @options.common
 def download(
     *, symbols: tuple[str, ...], exchange: str, kinds: tuple[str, ...], timeframe: int, start: int | None, stop: int | None,
-    adjusted: bool, archive: Path | None, config_file: Path | None, as_json: bool,
+    recheck: bool, adjusted: bool, archive: Path | None, config_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Fetch the past from an exchange into the archive.
 
@@ -60,14 +61,17 @@ def download(
     beside the data, and a replay of it goes by them. Yahoo needs the extra `yahoo`.
     """
     from bot.downloads import Wanted, from_bybit, from_yahoo
+    from feeds.columns import named_symbol
 
     if start is not None and stop is not None and stop <= start:
         raise click.UsageError("--to must be later than --from")
     if adjusted and exchange != "yahoo":
         raise click.UsageError("--adjusted is about dividends: it belongs to --exchange yahoo")
     words = [word.strip() for text in symbols for word in text.split(",")]
+    if exchange == "bybit":
+        words = [named_symbol(word) or word for word in words]  # BTC/USDT:USDT is BTCUSDT
     named = tuple(dict.fromkeys(word.upper() for word in words if word))
-    wanted = Wanted(named, tuple(dict.fromkeys(kinds)) or ("candles",), timeframe, start, stop)
+    wanted = Wanted(named, tuple(dict.fromkeys(kinds)) or ("candles",), timeframe, start, stop, recheck)
     place = archive_place(archive, config_file)
     loaded = setting.configuration(config_file)
     with progress("download", "rows", resume=RESUME) as tell:

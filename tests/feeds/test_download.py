@@ -39,9 +39,9 @@ BTC = Contract("BTCUSDT", OLD)
 
 def fetch(
     fake: FakePast, folder: Path, *kinds: str, symbols: tuple[str, ...] = ("BTCUSDT",), timeframe: int = HOUR, start: int | None = START,
-    stop: int | None = None, patience: Patience = QUICK,
+    stop: int | None = None, patience: Patience = QUICK, recheck: bool = False,
 ) -> Download:  # fmt: skip
-    wanted = Wanted(symbols, kinds or ("candles",), timeframe, start, stop)
+    wanted = Wanted(symbols, kinds or ("candles",), timeframe, start, stop, recheck)
     return asyncio.run(from_bybit(wanted, folder, lambda done, total, what: None, rest=fake.rest, patience=patience))
 
 
@@ -293,6 +293,30 @@ def test_months_that_were_fetched_apart_are_joined_by_what_lies_between(tmp_path
         assert Archive(tmp_path / "parts").holdings()[0].missing == 29 * 24
         fetch(fake, tmp_path / "parts")
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_a_month_that_was_removed_is_fetched_again_and_nothing_else(tmp_path: Path) -> None:
+    with FakePast([BTC], NOW) as fake:
+        fetch(fake, tmp_path, "candles", "funding", timeframe=15 * MINUTE)
+        before = content(tmp_path)
+        (tmp_path / "candles/15m/BTCUSDT/2024-02.parquet").unlink()
+        (tmp_path / "funding/BTCUSDT/2024-03.parquet").unlink()
+        fake.requests.clear()
+        fetch(fake, tmp_path, "candles", "funding", timeframe=15 * MINUTE)
+        assert content(tmp_path) == before
+        asked = [(int(query["start"]), int(query["end"])) for query in fake.asked("kline")]
+    assert min(start for start, _ in asked) == millis("2024-02-01")
+    assert max(end for _, end in asked) == millis("2024-03-01") - 1
+
+
+def test_what_the_exchange_had_not_is_asked_for_again_on_demand(tmp_path: Path) -> None:
+    hole = (START + 30 * HOUR, START + 33 * HOUR)
+    with FakePast([Contract("BTCUSDT", OLD, holes=(hole,))], NOW) as fake:
+        fetch(fake, tmp_path)
+        fake.contracts["BTCUSDT"] = BTC  # it has them now
+        assert fetch(fake, tmp_path).series[0].fetched.missing == 3
+        (one,) = fetch(fake, tmp_path, recheck=True).series
+    assert (one.fetched.rows, one.fetched.missing, one.requests) == (3, 0, 1)
 
 
 COMMAND = (sys.executable, "-m", "bot", "data", "download", "BTCUSDT", "--kind", "candles,funding,open-interest", "--timeframe", "15m",

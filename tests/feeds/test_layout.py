@@ -66,6 +66,13 @@ def test_other_files_and_folders_are_left_as_they_are(tmp_path: Path) -> None:
     assert folders_of(f"{tmp_path},{tmp_path / 'nowhere'}", "candles") == [tmp_path, tmp_path / "nowhere"]
 
 
+def test_a_market_that_was_made_up_is_taken_by_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "candles").mkdir()
+    (tmp_path / "funding.parquet").write_bytes(b"")
+    assert folders_of([tmp_path], "candles") == [tmp_path / "candles"]
+    assert folders_of([tmp_path], "funding") == [tmp_path / "funding.parquet"]
+
+
 def test_the_archive_of_a_part_of_it_is_found(tmp_path: Path) -> None:
     stored(tmp_path, *SHELVES)
     for part in ("", "candles", "candles/1h", "candles/1h/BTCUSDT", "candles/1h/BTCUSDT/2024-01.parquet", "metrics/open_interest/1h"):
