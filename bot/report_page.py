@@ -54,10 +54,16 @@ figcaption output{margin-left:auto;font-weight:400;font-variant-numeric:tabular-
 .dates span{position:absolute;transform:translateX(-50%);font-size:12px;color:var(--soft);white-space:nowrap}
 .dates .k0{transform:none}
 .dates .k4{transform:translateX(-100%)}
-svg .one,svg .two,svg .three,svg .loss,svg .gain,svg .even{vector-effect:non-scaling-stroke}
+polyline{vector-effect:non-scaling-stroke}
 polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
 polyline.one{stroke:var(--one)}
 polyline.two{stroke:var(--two)}
+polyline.three{stroke:var(--three)}
+polyline.three{stroke:var(--three)}
+polyline.four{stroke:var(--four)}
+polyline.five{stroke:var(--five)}
+polyline.six{stroke:var(--six)}
+polyline.gain{stroke:var(--gain)}
 polyline.loss{stroke:var(--loss)}
 polyline.price{stroke:var(--ink);stroke-width:1.1;opacity:.75;vector-effect:non-scaling-stroke}
 .area.range{fill:var(--soft);opacity:.25}

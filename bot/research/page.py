@@ -119,7 +119,7 @@ def _table(one: Table) -> str:
     note = f'<p class="note">{_safe(one.note)}</p>' if one.note else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{_safe(one.title)}">{table}</div>'
-    wide = "wide" if len(one.head) > 3 and len(one.rows) > 12 else "narrow"
+    wide = "wide" if len(one.rows) > 12 or (len(one.head) > 4 and not one.head[0]) else "narrow"
     return f'<section class="{wide}"><h2>{_safe(one.title)}</h2>{scroll}{note}</section>'
 
 
