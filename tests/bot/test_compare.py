@@ -31,7 +31,7 @@ BARS = 30
 def trade(
     path: Path, name: str, *, mode: str = "replay", merge: bool = True, entry: int = 2, price: str = "100", late: int = 0, bars: int = BARS,
     symbols: tuple[str, ...] = ("BTCUSDT",), timeframe: int = MINUTE, scores: dict[int, float] | None = None, first: int = 0,
-    setting: str = "0.3",
+    setting: str = "0.3", heard: int = 0,
 ) -> Path:  # fmt: skip
     """A run that goes LONG at bar `entry`, and out at bar 20; fills `late` ms after the next open."""
     config = f'{{"account":{{"cash":10000}},"strategy":{{"entry_threshold":{setting}}}}}'
@@ -51,7 +51,7 @@ def trade(
                     level, side = ("120", OrderSide.SELL) if out else (price, OrderSide.BUY)
                     at = START + (row + 1) * MINUTE + late
                     done = fill(f"e{row}", order_id=f"{name}-{row}", symbol=symbols[0], side=side, price=level, at=at, slippage="0.05")
-                    books.write(done, asked)
+                    books.write(msgspec.structs.replace(done, at=done.filled_ms + heard), asked)
                     held = 0.0 if out else 0.5
                 books.equity(START + (row + 1) * MINUTE, 10_000.0 + row * held + (10 if row > 20 else 0), 10_000.0, 50 * held, 50 * held)
             books.close()
@@ -123,6 +123,19 @@ def test_fills_of_the_same_decision_are_matched_and_measured(tmp_path: Path) -> 
     (held,) = found.held
     assert held.held_a == held.held_b == pytest.approx(18 / BARS)
     assert held.same_side == pytest.approx(28 / BARS)  # at the closes of entry and exit the late one has not moved yet
+
+
+def test_paper_against_live_tells_of_latency_slippage_and_fees_as_they_were_recorded(tmp_path: Path) -> None:
+    a = trade(tmp_path / "a.db", "P-a", mode="paper", merge=False, late=250)
+    b = trade(tmp_path / "b.db", "L-b", mode="live", merge=False, late=420, heard=35, price="100.05")
+    found = compare_stores(a, "P-a", b, "L-b")
+    assert found.obstacles == () and (found.a.mode, found.b.mode) == ("paper", "live")
+    fills = found.fills
+    assert fills is not None and (fills.matched, fills.equal) == (2, 0)
+    assert (fills.a.latency_ms, fills.b.latency_ms, fills.a.news_ms, fills.b.news_ms) == (250, 420, 0, 35)
+    assert fills.worse_bps == pytest.approx(5 * 100 / 220)
+    assert found.decisions is not None and found.decisions.same_digests == found.decisions.digests == BARS
+    assert {one.name: one.b for one in found.costs}["fees"] == pytest.approx(0.055)
 
 
 def test_what_only_one_of_them_did_is_listed(tmp_path: Path) -> None:
