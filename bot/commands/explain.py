@@ -38,15 +38,35 @@ def explain(*, what: str, run_name: str, config_file: Path | None, store_file: P
     """Show the causal chain of a decision: each signal's part of the score, the reason, the newest input, the orders and fills.
 
     `last` is the newest decision, `traded` the newest that led to an order. An order is explained by its decision. A decision that
-    repeated itself without consequence is kept as one stretch, and is shown as the stretch that it belongs to.
+    repeated itself without consequence is kept as one stretch: SYMBOL@TIME has any bar of it again, exactly, from the files of the run.
     """
     out = Out(as_json)
     with look.store_of(config_file, store_file) as reader:
         run = reader.run(run_name)
         row = find(reader, run, what)
         followed = consequences(reader, run.id, row.seq)
-    document = document_of(run, row, followed)
-    out.answer(document, told(run, row, followed, out))
+    single = inside(run, row, what, out)
+    document = document_of(run, row if single is None else single, followed, row)
+    out.answer(document, told(run, row if single is None else single, followed, out, row))
+
+
+def inside(run: "RunRow", row: "DecisionRow", what: str, out: Out) -> "DecisionRow | None":
+    """The bar of a stretch that an instant asks for, had again; None for its first, and where the files of the run are gone."""
+    import msgspec
+
+    symbol, at, instant = what.upper().partition("@")
+    if not at or symbol not in run.symbols or run.mode != "replay" or row.bars == 1 or _instant(instant) < row.first.bar_ms + run.timeframe:
+        return None
+    from bot.commands.progress import progress
+    from bot.modes.recompute import decision_at
+
+    try:
+        with progress("deciding again", "bars", resume="give the same command again: nothing was written") as tell:
+            found = decision_at(run, row, min(_instant(instant), row.until_ms), tell)
+    except NotFound as error:
+        out.note(f"what follows is the first bar of a stretch: {error}")
+        return None
+    return msgspec.structs.replace(row, first=found, bars=1, until_ms=found.bar_ms, last_score=found.score)
 
 
 def find(reader: "Reader", run: "RunRow", what: str) -> "DecisionRow":
@@ -182,8 +202,10 @@ def sources(run: "RunRow") -> dict[str, str]:
     return {**FROM, **{str(name): plain(text, 80) for name, text in texts.items()}}
 
 
-def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> dict[str, Any]:  # Any: values of several kinds
-    """The document of `sluice explain --json`."""
+def document_of(
+    run: "RunRow", row: "DecisionRow", followed: "Consequences", stretch: "DecisionRow"
+) -> dict[str, Any]:  # Any: values of several kinds
+    """The document of `sluice explain --json`. stretch: the row that the decision is a part of; itself where it is the first."""
     first, where = row.first, sources(run)
     return {
         "run": run.id, "decision": f"D-{row.seq}", "cause": row.cause, "symbol": first.symbol, "bar_ms": first.bar_ms, "at": first.at,
@@ -198,20 +220,26 @@ def document_of(run: "RunRow", row: "DecisionRow", followed: "Consequences") -> 
             for c in first.contributions
         ],
         "contributions_sum": parts(row),
-        "stretch": {"bars": row.bars, "until_ms": row.until_ms, "last_score": row.last_score}, "digest": first.digest, "chain": row.chain,
+        "recomputed": row is not stretch,
+        "stretch": {
+            "from_ms": stretch.first.bar_ms, "bars": stretch.bars, "until_ms": stretch.until_ms, "last_score": stretch.last_score,
+        }, "digest": first.digest, "chain": row.chain,
         "orders": followed.orders, "updates": followed.updates, "fills": [row.fill for row in followed.fills],
         "refusals": [row.refusal for row in followed.refusals], "cancels": followed.cancels,
     }  # fmt: skip
 
 
-def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out) -> list[str]:
+def told(run: "RunRow", row: "DecisionRow", followed: "Consequences", out: Out, stretch: "DecisionRow") -> list[str]:
     """The same for people."""
     first = row.first
     head = f"D-{row.seq}  {first.symbol}  bar closed {clock(first.bar_ms)}Z  decided {clock(first.at)}Z  digest {first.digest[:12]}"
     age = ago(first.newest_ms, first.bar_ms).replace(" ago", " before the close") if first.newest_ms else "none"
     known = f"inputs known by {clock(first.newest_ms)}Z ({age})" if first.newest_ms else "no input was known"
     lines = [out.style(head, "bold"), f"{look.heading(run)}", f"{known}, price {number(first.price)}"]
-    if row.bars > 1:
+    if row is not stretch:
+        span = f"from {clock(stretch.first.bar_ms)}Z to {clock(stretch.until_ms)}Z"
+        lines.append(f"one of {stretch.bars:,} bars {span} that repeat it; had again, the first of them with the digest as written")
+    elif row.bars > 1:
         last = signed(row.last_score)
         lines.append(f"repeated for {row.bars:,} bars until {clock(row.until_ms)}Z, last score {last}: what follows is its first bar")
     lines += ["", *_signals(run, row, out)]

@@ -75,11 +75,7 @@ def replay(
     row = run_row(config, universe, "replay", market.history.sha256, seed, arguments)
     with replay_books(store, row) as (books, journal):
         session = build(config, universe, plan, row.id, journal.write)
-        session.begin(since)
-        first = since - (session.engine.warm_up + 1) * history.timeframe
-        for feed in market.others:
-            if isinstance(feed, NewsFile):
-                feed.since = first - int(config.strategy.windows.story)
+        first = open_at(session, market, config, since)
         done, total = 0, _rows(history, first, stop)
 
         begun = time.perf_counter()
@@ -107,6 +103,16 @@ def replay(
                 _keep_prices(books, row.id, history, extra["start"], stop)
             journal.finish("finished", now(), msgspec.json.encode(result).decode())
     return result
+
+
+def open_at(session: Session, market: Market, config: Config, since: Millis) -> Millis:
+    """Make a session decide from `since` on; returns when the history begins that it warms up on."""
+    session.begin(since)
+    first = since - (session.engine.warm_up + 1) * market.history.timeframe
+    for feed in market.others:
+        if isinstance(feed, NewsFile):
+            feed.since = first - int(config.strategy.windows.story)
+    return first
 
 
 def read_market(

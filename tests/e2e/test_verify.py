@@ -225,13 +225,17 @@ def test_a_changed_word_on_the_run_itself_is_named(column: str, copy: sqlite3.Co
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, market: World) -> dict[str, list[Path]]:
-    folder = tmp_path_factory.mktemp("files")
+    return written(tmp_path_factory.mktemp("files"), market)
+
+
+def written(folder: Path, market: World) -> dict[str, list[Path]]:
+    """Candles and funding of a made-up history as files."""
+    (folder / "candles").mkdir()
     for symbol, lane in zip(market.history.symbols, market.history.lanes, strict=True):
         columns = dict(zip(("open", "high", "low", "close", "volume"), lane.columns, strict=False))
-        (folder / "candles").mkdir(exist_ok=True)
         pq.write_table(pa.table({"ts_ms": lane.numbers * MINUTE, **columns}), folder / "candles" / f"{symbol}.parquet")
-    paid = list(market.others[2].events())
-    table = {"symbol": [p.symbol for p in paid], "ts_ms": [p.settle_ms for p in paid], "funding_rate": [p.rate for p in paid]}  # type: ignore[attr-defined]
+    paid: list[Any] = list(market.others[2].events())
+    table = {"symbol": [p.symbol for p in paid], "ts_ms": [p.settle_ms for p in paid], "funding_rate": [p.rate for p in paid]}
     pq.write_table(pa.table(table), folder / "funding.parquet")
     return {"candles": [folder / "candles"], "funding": [folder / "funding.parquet"]}
 
