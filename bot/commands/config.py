@@ -54,6 +54,8 @@ def factor_problems(loaded: "Loaded") -> list[str]:
     from strategies.factors.reading import read
 
     strategy = loaded.config.strategy
+    if strategy.code:
+        return _strategy_problems(loaded)
     fields, timeframe = vocabulary(metric_names(loaded)), int(loaded.config.exchange.timeframe)
     found: list[str] = []
     for name, text in strategy.factors.items():
@@ -77,6 +79,21 @@ def metric_names(loaded: "Loaded") -> tuple[str, ...]:
         return names_in(paths, loaded.config.exchange.symbols)
     except BadData:
         return ()
+
+
+def _strategy_problems(loaded: "Loaded") -> list[str]:
+    """What is wrong with the texts of a strategy file, likewise."""
+    from bot.factor_text import vocabulary
+    from bot.plan import definition_of
+    from strategies.errors import FactorError, StrategyError
+
+    try:
+        definition_of(loaded.config).parts(int(loaded.config.exchange.timeframe), vocabulary(()))
+    except StrategyError as error:
+        cause = error.__cause__
+        unknown = isinstance(cause, FactorError) and cause.code == "unknown_name" and not cause.suggestion
+        return [] if unknown else list(error.problems)
+    return []
 
 
 @config.command(cls=options.Command, examples=("sluice config show --origin", "sluice config show --json"))

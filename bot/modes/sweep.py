@@ -6,6 +6,7 @@ the best of them is replayed over the next one, and those spans put together are
 
 import hashlib
 import math
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -243,7 +244,7 @@ class _Search:
         if self._jobs <= 1:
             yield
             return
-        with ProcessPoolExecutor(self._jobs, mp_context=get_context("spawn")) as self._executor:
+        with ProcessPoolExecutor(self._jobs, get_context("spawn"), _leave_signals) as self._executor:
             yield
 
     def _stitched(self, returns: Any) -> dict[str, float | None]:  # Any: float64[T]
@@ -269,6 +270,11 @@ class _Search:
             if one.kind != "choice" and any(step.best[one.name] in (one.at(one.low), one.at(one.high)) for step in steps):
                 said.append(f"{one.name} was chosen at the end of its range: the best may lie beyond it")
         return tuple(said)
+
+
+def _leave_signals() -> None:
+    """Ctrl-C is for the process that asked: a try that is under way ends, and is kept or not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _period(span: Millis, timeframe: Millis) -> Millis:

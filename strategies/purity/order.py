@@ -5,9 +5,10 @@ import ast
 from strategies.purity.scope import dotted
 
 SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_difference"})
-IN_ORDER = frozenset(
-    {"list", "tuple", "enumerate", "zip", "map", "filter", "iter", "sum", "reversed", "dict", "array", "fromiter", "fsum", "join"}
-)
+IN_ORDER = frozenset({
+    "list", "tuple", "enumerate", "zip", "map", "filter", "iter", "sum", "reversed", "dict", "array", "asarray", "fromiter", "fsum", "join",
+    "extend", "fromkeys",
+})  # fmt: skip
 _SETS = ("set", "frozenset", "AbstractSet", "MutableSet")
 
 
@@ -68,6 +69,8 @@ def iterated(node: ast.AST) -> list[ast.expr]:
             return list(args)
         case ast.Call(func=ast.Attribute(value=value, attr="pop"), args=[]):
             return [value]
+        case ast.Call(func=ast.Name(id="sorted"), args=args, keywords=[_, *_]):
+            return list(args)  # what is equal by the key stays in the order of the set
         case ast.Starred(value=value):
             return [value]
         case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value):

@@ -246,10 +246,10 @@ class _Reader(ast.NodeVisitor):
             return
         if name in self._modules and not self._is_local(name):
             self._say(node, f"the module {name} is used as a value", f"name what you need of it: {name}.something")
-        elif name in self._bound:
-            pass
         elif name.startswith("__"):
             self._say(node, f"{name} reaches behind the language", words.REFUSED.get(name, "leave it out"))
+        elif name in self._bound:
+            pass
         elif name in words.REFUSED:
             self._say(node, f"{name} is not for strategies", words.REFUSED[name])
         elif name not in words.BUILTINS:

@@ -154,3 +154,13 @@ def test_sources_are_told_apart_by_their_first_line_that_differs() -> None:
     one, other = differing("a\nb\nc", "a\nx\nc")
     assert one.endswith("line 2: b") and other.endswith("line 2: x")
     assert differing("a\nb", "a\nb\nc")[0].endswith("line 3: (the end)")
+
+
+def test_config_check_reads_the_texts_of_a_strategy_file(folder: Path, capsys: Any) -> None:
+    (folder / "config.toml").write_text('[strategy]\nfile = "mine.py"\n')
+    assert run(capsys, "config", "check")[0] == 0
+    (folder / "mine.py").write_text(SOURCE.replace("delay", "dlay"))
+    code, _, err = run(capsys, "config", "check")
+    assert code == 4 and "mine.py:10" in err and "delay" in err
+    (folder / "mine.py").write_text(SOURCE.replace("delay(close", "delay(my_own_metric"))
+    assert run(capsys, "config", "check")[0] == 0, "it may be a metric of a file"
