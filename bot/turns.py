@@ -54,7 +54,7 @@ class Ahead:
         self.views = views
         self._exit = exit_threshold
         self.aims = bool((views.target == views.target).any())
-        self._rows: dict[tuple[int, int], list[int]] = {}
+        self._turns: dict[tuple[int, int], tuple[bytes, list[int]]] = {}  # whether it comes at each row, and where it begins to
 
     @cached_property
     def lists(self) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:
@@ -63,11 +63,16 @@ class Ahead:
 
     def first(self, turn: int, symbol: int, start: int, stop: int) -> int:
         """The first row in [start, stop) at which it comes; `stop` if none."""
-        rows = self._rows.get((turn, symbol))
-        if rows is None:
-            rows = self._rows[turn, symbol] = np.flatnonzero(self._comes(turn, symbol)).tolist()
-        place = bisect_left(rows, start)
-        return min(stop, rows[place]) if place < len(rows) else stop
+        known = self._turns.get((turn, symbol))
+        if known is None:
+            comes = self._comes(turn, symbol)
+            begins = np.flatnonzero(comes[1:] & ~comes[:-1]) + 1
+            known = self._turns[turn, symbol] = comes.tobytes(), begins.tolist()
+        comes_at, begins_at = known
+        if start >= stop or comes_at[start]:
+            return min(start, stop)
+        place = bisect_left(begins_at, start)
+        return min(stop, begins_at[place]) if place < len(begins_at) else stop
 
     def _comes(self, turn: int, symbol: int) -> NDArray[np.bool_]:
         side, score, target = self.views.side[:, symbol], self.views.score[:, symbol], self.views.target[:, symbol]

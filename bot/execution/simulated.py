@@ -204,6 +204,9 @@ class SimulatedExecutor:
             if not order.dead:
                 self._meet_open(bar, order)
         bar.inside = True
+        bar.queue = [order for order in bar.queue if not order.dead]
+        if not bar.queue and self.account.is_safe(self.account.holdings[candle.symbol].place, candle.low, candle.high):
+            return
         if self._is_liquidated_first(bar):
             self._liquidate(bar)
             return

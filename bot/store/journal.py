@@ -21,8 +21,6 @@ from strategies.events import Decision
 
 Record = Callable[[Decision], bytes]
 
-_CONSEQUENCES = frozenset({OrderRequest, CancelRequest, Refusal})  # what may follow from a decision
-
 _FILL_TEXT = (
     "exec_id || '|' || order_id || '|' || symbol || '|' || side || '|' || price || '|' || quantity || '|' || fee || '|' || filled_ms"
 )
@@ -44,6 +42,8 @@ class Journal:
         self._hash = hashlib.sha256()
         self._scribe = Scribe(run, merge_repeats)
         self._tables = self._scribe.tables()
+        self._notes: dict[type[Event], Callable[..., None]] = {Fill: self._count, Decision: self._decided}
+        self._notes |= dict.fromkeys((OrderRequest, CancelRequest, Refusal), self._followed)
         self._entries: list[Entry] = []
         self._kept = 0  # so many of them belong to transactions that have ended
         self._candles: list[Candle] = []
@@ -70,12 +70,9 @@ class Journal:
             self._entries.append((seq, 0, Input(event)))
             if isinstance(event, Candle):
                 self._candles.append(event)
-        if isinstance(event, Fill):
-            self._count(event)
-        elif isinstance(event, Decision):
-            self._hash.update(self._record(event))
-        elif self._page is not None and kind in _CONSEQUENCES:
-            self._page.consequence(cause)
+        note = self._notes.get(kind)
+        if note is not None:
+            note(event, cause)
         if kind in self._tables:
             self._entries.append((seq, cause, event))
         return seq
@@ -201,7 +198,14 @@ class Journal:
             fill = next(fills, None)
         return place
 
-    def _count(self, fill: Fill) -> None:
+    def _decided(self, decision: Decision, cause: int) -> None:
+        self._hash.update(self._record(decision))
+
+    def _followed(self, event: Event, cause: int) -> None:
+        if self._page is not None:
+            self._page.consequence(cause)
+
+    def _count(self, fill: Fill, cause: int) -> None:
         """A fill goes into the digest, behind the decisions before it."""
         if self._page is not None:
             self._hash.update(self._page.untold())
