@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -237,16 +238,24 @@ def span_in(path: Path) -> int | None:
 
 
 def symbol_in(path: Path) -> str | None:
-    """The symbol that a file's name begins with, as an exchange writes it; None where the name is none."""
+    """The symbol that a file's name holds, as an exchange writes it; None where no word of it is clearly one.
+
+    Two words of which the second is a quote (`BTC_USDT-1h`, `BTC-USD`), a word that ends in one (`Binance_BTCUSDT_1h`), or a name
+    that is one word in capitals (`AAPL`). A month of an archive is named after its folder.
+    """
     stem = re.split(r"\.(?:csv|zip|parquet|pq|feather|arrow|json|tsv|txt)\b", path.name, maxsplit=1, flags=re.I)[0]
     if re.fullmatch(r"\d{4}-\d\d", stem):
         stem = path.parent.name
-    venue = re.match(r"(?:binance|bybit|okx|okex|kraken|coinbase|bitstamp|bitfinex|kucoin|gate|gateio|gemini|bitget|mexc)[-_]", stem, re.I)
-    words = re.split(r"[-_ ]", (stem[venue.end() :] if venue else stem).upper())
-    head, second = words[0], words[1] if len(words) > 1 else ""
-    if second in QUOTES and not any(head.endswith(quote) and len(head) > len(quote) for quote in ("USDT", "USDC", "USD")):
-        return head + second
-    return named_symbol(head) if head.lower() not in EMPTY_NAMES else None
+    words = [word for word in re.split(r"[-_ ()]+", stem) if word]
+    plain = [word.upper() for word in words if word in (word.upper(), word.lower())]  # `bitstampUSD` is no symbol
+    for first, second in pairwise(plain):
+        if second in QUOTES and re.fullmatch(r"[A-Z0-9]{1,20}", first) and base_of(first) == first:
+            return first + second
+    paired = next((found for word in plain if (found := named_symbol(word)) and base_of(found) != found and found not in QUOTES), None)
+    if paired is not None:
+        return paired
+    alone = len(words) == 1 and words[0] == words[0].upper()
+    return named_symbol(words[0]) if alone and words[0].lower() not in EMPTY_NAMES else None
 
 
 def named_symbol(text: str) -> str | None:

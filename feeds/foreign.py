@@ -24,6 +24,7 @@ from feeds.synth import is_synthetic
 VENUES = {"Binance klines": "binance", "klines without header": "binance", "Binance dump": "binance", "Bybit dump": "bybit"}
 SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
 USUAL = tuple(n * times.HOUR for n in (24, 12, 8, 6, 4, 2, 1)) + tuple(n * times.MINUTE for n in (30, 15, 10, 5, 3, 2, 1))
+APART = 2.0  # turnover against volume times price
 OFF_GRID = 0.1  # share of rows that may be broken, and the rest still tells the bar length
 MOST_BAD = 1_000  # of one file that are named
 
@@ -39,6 +40,7 @@ class Wishes(NamedTuple):
     asked: Asked = Asked()
     venue: str = ""
     alone: bool = True  # one file is read
+    closes: bool = False  # times are the ends of bars
 
 
 class Found(NamedTuple):
@@ -92,13 +94,18 @@ def _understood(sheet: Sheet, wishes: Wishes) -> Found:
     timeframe = _timeframe(sheet, roles, runs, wishes.timeframe)
     if roles.kind == "trades":
         return _bars_of_trades(found, groups, values, timeframe)
+    if timeframe is not None and wishes.closes:
+        stamps = stamps._replace(at=np.where(stamps.at == KNOWN, KNOWN, -(-stamps.at // timeframe) * timeframe - timeframe))
+    odd = _turnover(sheet, roles, values, usable)
     series: dict[Shelf, Month] = {}
     unfinished = 0
     for symbol, group in groups.items():
         rows = group
         if timeframe is not None:
             off = stamps.at[group] % timeframe != 0
-            _name(sheet, group[off], "ts", f"off the grid of {times.span_text(timeframe)} bars", bad, roles)
+            _name(
+                sheet, group[off], "ts", f"off the grid of {times.span_text(timeframe)} bars{_why(stamps.at[group], timeframe)}", bad, roles
+            )
             late = roles.kind in BARS and wishes.now is not None
             open_ = stamps.at[group] + timeframe > (wishes.now or 0) if late else np.zeros(group.size, bool)
             unfinished += int((open_ & ~off).sum())
@@ -107,7 +114,7 @@ def _understood(sheet: Sheet, wishes: Wishes) -> Found:
             series |= _shelved(roles, symbol, timeframe, stamps.at, values, known, rows, origin)
     wait = [] if known is not None or roles.kind != "metrics" else [_assumed(sheet, timeframe)]
     notes = [f"{sheet.name}: {unfinished} bars have not closed yet; left out"] if unfinished else []
-    return found._replace(timeframe=timeframe, series=series, unfinished=unfinished, warnings=[*notes, *wait])
+    return found._replace(timeframe=timeframe, series=series, unfinished=unfinished, warnings=[*notes, *odd, *wait])
 
 
 def _venue(sheet: Sheet, roles: Roles, asked: str) -> tuple[str, Mask]:
@@ -122,6 +129,30 @@ def _venue(sheet: Sheet, roles: Roles, asked: str) -> tuple[str, Mask]:
     if asked.lower() not in names:
         raise BadData(f"{sheet.name}: it holds data of {', '.join(names)}, and a series is of one; say which: --venue {names[0]}")
     return asked.lower(), cells == asked.lower()
+
+
+def _why(at: Ints, timeframe: int) -> str:
+    """A word on rows that are all off the grid in the same way."""
+    late = np.unique((at + times.SECOND) // times.SECOND * times.SECOND % timeframe)
+    return ": are the times those of closes? --times closes" if late.tolist() == [0] else ""
+
+
+def _turnover(sheet: Sheet, roles: Roles, values: dict[str, Floats], usable: Mask) -> list[str]:
+    """A turnover that is not about volume times price is none; without a name it is not taken for one."""
+    if roles.kind != "candles" or "turnover" not in values:
+        return []
+    with np.errstate(all="ignore"):
+        ratio = (values["turnover"] / values["volume"] / values["close"])[usable & (values["volume"] > 0)]
+    ratio = ratio[np.isfinite(ratio)]
+    usual = float(np.median(ratio)) if ratio.size else 1.0
+    if 1 / APART <= usual <= APART:
+        return []
+    name = sheet.raw[roles.columns["turnover"][0]]
+    if not sheet.header and roles.columns["turnover"][0] == "turnover":
+        values["turnover"] = np.full(sheet.rows, np.nan)
+        roles.notes.append(f"column {name} is not read: it is not volume times price")
+        return []
+    return [f"{sheet.name}: {name} is {usual:.3g} times volume times close: is the volume in coins, and {name} in quote currency?"]
 
 
 def _assumed(sheet: Sheet, timeframe: int | None) -> str:
@@ -191,12 +222,17 @@ def _odd_numbers(sheet: Sheet, name: str, roles: Roles, bad: list[BadRow]) -> Fl
     out = np.full(sheet.rows, np.nan)
     wrong: list[BadRow] = []
     odd = False
-    for row, cell in enumerate(sheet.columns[name].to_pylist()):
-        text = "" if cell is None else str(cell).strip()
+    cells = [None if cell is None else str(cell).strip() for cell in sheet.columns[name].to_pylist()]
+    decimal = not any("." in cell for cell in cells if cell) and any(
+        re.fullmatch(r"[-+]?\d+,(\d{1,2}|\d{4,})", cell) for cell in cells if cell
+    )
+    for row, cell in enumerate(cells):
+        text = cell or ""
         if text.lower() in ("", "nan", "null", "none", "na", "-"):
             continue
         scaled = re.fullmatch(r"([-+]?[\d.,]+)\s*([KMB])", text)
-        plain = re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", scaled[1] if scaled else text.lstrip("$€£"))
+        plain = scaled[1] if scaled else text.lstrip("$€£")
+        plain = plain.replace(",", ".") if decimal else re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", plain)
         try:
             out[row] = float(plain) * (SCALES[scaled[2]] if scaled else 1.0) if "_" not in plain else float("x")
             odd = odd or plain != text
@@ -206,7 +242,8 @@ def _odd_numbers(sheet: Sheet, name: str, roles: Roles, bad: list[BadRow]) -> Fl
         roles.notes.append(f"{sheet.raw[name]} holds text: not read")
         return np.full(sheet.rows, np.nan)
     if odd:
-        roles.notes.append(f"{sheet.raw[name]} is written with separators or K, M, B: read as full numbers")
+        how = "a decimal comma" if decimal else "separators or K, M, B: read as full numbers"
+        roles.notes.append(f"{sheet.raw[name]} is written with {how}")
     bad += wrong
     return out
 

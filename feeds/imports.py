@@ -71,6 +71,7 @@ def import_files(
     asked: Asked | None = None,
     venue: str = "",
     skip_bad: bool = False,
+    closes: bool = False,
     tell: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Imported:
     """Read market data of any layout we know into the archive.
@@ -79,12 +80,13 @@ def import_files(
     timeframe  milliseconds (None: found out);  now  what has not closed then is left out (None: nothing is)
     columns    `ROLE=COLUMN` where names do not tell;  kind  candles, mark, index, premium, funding, metrics (None: found out)
     venue      whose data these are (""; found out where the layout tells)
+    closes     times are the ends of bars, not their opens
     skip_bad   leave rows out that cannot be right, instead of refusing the import
     tell       is told how many files are read and series stored, of how many
     Raises BadData with file, row and column, or with the option that is needed; nothing is stored then.
     """
     files = find_files(paths, SUFFIXES)
-    wishes = Wishes(tuple(symbols or ()), timeframe, now, mapping_of(columns), kind, asked or Asked(), venue, len(files) == 1)
+    wishes = Wishes(tuple(symbols or ()), timeframe, now, mapping_of(columns), kind, asked or Asked(), venue, len(files) == 1, closes)
     found = []
     for number, path in enumerate(files):
         tell(number, len(files), path.name)

@@ -209,6 +209,14 @@ def _lines(data: bytes, begin: int) -> Ints:
     return np.flatnonzero((ends > starts) & (np.arange(ends.size) >= begin)) + 1
 
 
+def _longest(said: object, depth: int) -> list[object]:
+    """The longest list inside an envelope, such as {"result": {"list": [...]}}."""
+    if isinstance(said, list):
+        return said
+    inner = [_longest(value, depth - 1) for value in said.values()] if isinstance(said, dict) and depth else []
+    return max(inner, key=len, default=[])
+
+
 def _json(path: Path, data: bytes) -> Sheet:
     said = msgspec.json.decode(data)
     if isinstance(said, dict):
@@ -216,7 +224,7 @@ def _json(path: Path, data: bytes) -> Sheet:
         if len(inner) == len(said) > 1 and len({len(value) for value in inner}) == 1:  # columns
             said = [dict(zip(said, cells, strict=True)) for cells in zip(*inner, strict=True)]
         else:
-            said = max(inner, key=len, default=[])
+            said = _longest(said, 4)
     if not isinstance(said, list) or not said or not isinstance(said[0], list | dict):
         raise BadData(f"{path}: holds no list of rows; a row is a list, or an object with names")
     if isinstance(said[0], dict):

@@ -144,6 +144,9 @@ KINDS_OF_FILES = ("candles", "mark", "index", "premium", "funding", "metrics", "
 @click.option("--columns", cls=options.Several, metavar="ROLE=NAME", help="Which column is what: ts=Date,open=First,volume=7.  [by name]")
 @click.option("--unit", type=click.Choice(("s", "ms", "us", "ns")), help="Unit of times that are numbers.  [default: found out]")
 @click.option("--tz", "zone", metavar="ZONE", help="Zone of times that write none, such as Europe/Berlin.  [default: UTC]")
+@click.option(
+    "--times", "times_are", type=click.Choice(("opens", "closes")), default="opens", show_default=True, help="What a bar's time is."
+)
 @click.option("--dates", "order", type=click.Choice(("dmy", "mdy", "ymd")), help="Order of day, month and year.  [default: found out]")
 @click.option("--venue", metavar="NAME", default="", help="Whose data these are.  [default: found out, else: file]")
 @click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be right, and name each.  [default: import nothing]")
@@ -152,8 +155,8 @@ KINDS_OF_FILES = ("candles", "mark", "index", "premium", "funding", "metrics", "
 @options.common
 def import_(
     *, paths: tuple[Path, ...], symbols: tuple[str, ...], timeframe: int | None, kind: str | None, columns: tuple[str, ...],
-    unit: str | None, zone: str | None, order: str | None, venue: str, skip_bad: bool, archive: Path | None, config_file: Path | None,
-    as_json: bool,
+    unit: str | None, zone: str | None, times_are: str, order: str | None, venue: str, skip_bad: bool, archive: Path | None,
+    config_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Read files of others into the archive: CSV (also .gz, .zip), Parquet, Feather, JSON.
 
@@ -170,7 +173,7 @@ def import_(
     with progress("import", "files", resume="what is stored stays: give the same command again") as tell:
         done = import_files(
             paths, Archive(place), symbols=symbols or None, timeframe=timeframe, now=times.now(), columns=columns, kind=kind,
-            asked=Asked(unit, zone, order), venue=venue, skip_bad=skip_bad, tell=tell,
+            asked=Asked(unit, zone, order), venue=venue, skip_bad=skip_bad, closes=times_are == "closes", tell=tell,
         )  # fmt: skip
     out.answer(_imported(done, place), _told(done, place))
     if done.appended.conflicts:

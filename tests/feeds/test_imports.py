@@ -19,6 +19,7 @@ import pytest
 
 from feeds.archive import Archive
 from feeds.bars import CLOSE, TURNOVER
+from feeds.columns import symbol_in
 from feeds.dates import Asked
 from feeds.errors import BadData
 from feeds.funding_files import FundingFile
@@ -449,6 +450,52 @@ def test_an_archive_goes_through_files_and_back_unchanged(tmp_path: Path) -> Non
     third = Archive(tmp_path / "third")
     import_files([text], third, now=NOW)
     assert read_candles([third.root]).sha256 == before.sha256
+
+
+def test_times_of_closes_are_told_and_turned_into_opens(tmp_path: Path) -> None:
+    days = "".join(f"BTC,2013-05-0{day} 23:59:59,147,134,135,144,7\n" for day in (1, 2, 3))
+    path = written(tmp_path / "coin_Bitcoin.csv", f"Symbol,Date,High,Low,Open,Close,Volume\n{days}")
+    with pytest.raises(BadData, match=r"off the grid of 1d bars: are the times those of closes\? --times closes"):
+        bring(tmp_path, path)
+    _, archive = bring(tmp_path, path, closes=True)
+    assert [row[0] for row in bars(archive, "BTC", DAY)] == [millis(f"2013-05-0{day}") for day in (1, 2, 3)]
+    ends = written(tmp_path / "ETHUSDT.csv", klines(3))
+    _, archive = bring(tmp_path, ends, columns=["ts=7", "open=2", "high=3", "low=4", "close=5", "volume=6"], closes=True)
+    assert [row[0] for row in bars(archive, "ETHUSDT")] == [START, START + MINUTE, START + 2 * MINUTE]
+
+
+def test_decimal_commas_and_envelopes_of_an_exchange_are_read(tmp_path: Path) -> None:
+    lines = ["time;open;high;low;close;volume", *(f"{START // 1_000 + 60 * i};1,25;2;0,5;1,5;9" for i in range(3))]
+    done, archive = bring(tmp_path, written(tmp_path / "ETHUSDT.csv", "\r\n".join(lines)))
+    assert bars(archive, "ETHUSDT")[0][1:5] == (1.25, 2.0, 0.5, 1.5)
+    assert "open is written with a decimal comma" in done.files[0].notes
+    rows = [[str(START + i * MINUTE), "100", "110", "90", "105", "7", "735"] for i in reversed(range(3))]
+    reply = {"retCode": 0, "result": {"symbol": "BTCUSDT", "list": rows}, "time": 1}
+    _, archive = bring(tmp_path, written(tmp_path / "BTCUSDT.json", json.dumps(reply)))
+    assert bars(archive) == [(START + i * MINUTE, 100, 110, 90, 105, 7, 735) for i in range(3)]
+
+
+def test_a_seventh_column_that_is_no_turnover_is_not_taken_for_one(tmp_path: Path) -> None:
+    trades = "".join(f"{START // 1_000 + 3_600 * i},100,110,90,105,7.5,12\n" for i in range(4))
+    done, archive = bring(tmp_path, written(tmp_path / "XBTUSD_60.csv", trades))
+    assert "column 7 (turnover) is not read: it is not volume times price" in done.files[0].notes
+    assert np.isnan([row[6] for row in bars(archive, "XBTUSD", HOUR)]).all()
+    named = save(candles(5).assign(turnover=3.0), tmp_path / "ETHUSDT.csv")
+    assert "is the volume in coins, and turnover in quote currency?" in bring(tmp_path, named)[0].warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("BTCUSDT.csv", "BTCUSDT"), ("btc-usdt-1m-2024-01-01.csv", "BTCUSDT"), ("BTC_USDT_USDT-1h-futures.feather", "BTCUSDT"),
+        ("Binance_ETHUSDT_1h.csv", "ETHUSDT"), ("stooq_btcusd.csv", "BTCUSD"), ("AAPL.csv", "AAPL"), ("BTCUSDT2024-03.csv.gz", "BTCUSDT"),
+        ("1000PEPEUSDT-1m-2024-01.zip", "1000PEPEUSDT"), ("SOLUSDT/2024-03.parquet", "SOLUSDT"), ("bybit_SOL_USDC.csv", "SOLUSDC"),
+        ("export.csv", None), ("Bitcoin Historical Data.csv", None), ("data.parquet", None), ("2024-01-01.csv", None),
+        ("prices_1h.csv", None),
+    ],
+)  # fmt: skip
+def test_the_symbol_is_read_from_a_name_only_where_it_is_clear(name: str, symbol: str | None) -> None:
+    assert symbol_in(Path("downloads") / name) == symbol
 
 
 def content(folder: Path) -> dict[str, dict[str, list[object]]]:
