@@ -163,6 +163,19 @@ def test_rows_passed_by_leave_the_same_marks_as_rows_stopped_at(cuts: tuple[int,
     assert passed.timeframe == stopped.timeframe
 
 
+@pytest.mark.parametrize("rows", [1, 40, 700])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+@pytest.mark.parametrize("held", [1, 3])
+def test_the_highest_equity_is_that_of_every_row_however_many_are_passed(rows: int, missing: float, held: int) -> None:
+    views = random_views(rows, 11, 3, missing=missing)
+    ledger = Books(symbols=views.bars.symbols)
+    for symbol, quantity in list(zip(views.bars.symbols, ("-1.5", "0.7", "12"), strict=True))[:held]:
+        ledger.fill(quantity, "99.99", "0.05", symbol=symbol)
+    every = ledger.ledger.equity_rows(views.bars, 0, rows)
+    ledger.ledger.skip(views.bars, 0, rows)
+    assert ledger.ledger.high == every.max()
+
+
 def test_the_highest_equity_of_rows_passed_by_is_kept() -> None:
     closes = walk(200)
     books = Books(symbols=("BTCUSDT",))
