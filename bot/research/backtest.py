@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bot.research.book import Book, simulate_many
 from bot.research.decay import Decay
 from bot.research.evidence import Evidence, Figures, FoldFigures, Part, decay_of, relative
+from bot.research.growth import with_errors
 from bot.research.ic import Evidence as Kind
 from bot.research.labels import forward_returns
 from bot.research.market import Market, ends
@@ -204,7 +205,7 @@ class _Ground(NamedTuple):
             settings=settings,
             metrics=self.figures(found, book, whole, every=True),
             slices={part.name: self.part(found, book, _mask(part, market.rows)) for part in self.slices},
-            by_regime={name: self.part(found, book, rows) for name, rows in regime_rows.items() if rows.any()},
+            by_regime={name: self.part(found, book, rows, drawn=False) for name, rows in regime_rows.items() if rows.any()},
             folds=tuple(self.folds(unsigned)) if self.details else (),
             quantiles=self.quantiles(known) if self.details else None,
             ic_decay=self.decay(known) if self.details else None,
@@ -213,28 +214,31 @@ class _Ground(NamedTuple):
             first=market.begin,
         )
 
-    def part(self, found: Evidence, book: Book, rows: Mask) -> Part:
+    def part(self, found: Evidence, book: Book, rows: Mask, drawn: bool = True) -> Part:
         at = np.flatnonzero(rows)
-        return Part(self.market.open_ms(int(at[0])), self.market.open_ms(int(at[-1]) + 1), at.size, self.figures(found, book, rows))
+        start, stop = self.market.open_ms(int(at[0])), self.market.open_ms(int(at[-1]) + 1)
+        return Part(start, stop, at.size, self.figures(found, book, rows, drawn=drawn))
 
-    def figures(self, found: Evidence, book: Book, rows: Mask, every: bool = False) -> Figures:
+    def figures(self, found: Evidence, book: Book, rows: Mask, every: bool = False, drawn: bool = True) -> Figures:
         """Of the decisions in these rows, and of the bars in which they were held.
 
-        every  all rows: capacity and the bootstrap as well
+        every  all rows: capacity and trades as well;  drawn  with the bootstrap, where there are details
         """
         settings, market = self.settings, self.market
         held = np.zeros(rows.size, bool)
         held[settings.latency :] = rows[: rows.size - settings.latency]
         at = np.flatnonzero(held)
+        draws = settings.draws if self.details and drawn else 0
         volume = None
         if every and book.traded is not None:
             volume = np.where(np.isnan(market.turnover), market.volume * market.close, market.turnover)[at]
         worth = performance(
             book.returns[at], market.timeframe, gross=book.gross[at], traded=book.turnover[at], costs=book.costs[at],
             trades=book.traded[at] if volume is not None and book.traded is not None else None, volume=volume,
-            draws=settings.draws if every and self.details else 0, seed=settings.seed,
+            draws=draws, seed=settings.seed,
         )  # fmt: skip
         figures: Figures = {name: getattr(worth, name) for name in worth.__struct_fields__}
+        figures |= with_errors(worth, book.returns[at], market.timeframe, draws, settings.seed)
         paid: Figures = {"costs": float(book.costs[at].sum()), "funding": float(book.funding[at].sum()), "net": _mean(book.net[at])}
         return figures | found.figures(rows) | paid | ({"trades": book.trades} if every else {})
 

@@ -237,10 +237,11 @@ def test_the_document_is_json_of_one_shape() -> None:
         "factor", "canonical", "direction", "symbols", "timeframe", "start", "stop", "bars", "settings", "metrics", "by_regime",
         "quantiles", "ic_decay", "walk_forward", "slices", "warnings",
     ]  # fmt: skip
-    for name in ("ic", "rank_ic", "icir", "hit_rate", "autocorrelation", "coverage", "turnover", "break_even_bps", "sharpe", "sortino",
+    for name in ("total_return", "annual_return", "max_drawdown", "calmar", "profit_factor",
+                 "ic", "rank_ic", "icir", "hit_rate", "autocorrelation", "coverage", "turnover", "break_even_bps", "sharpe", "sortino",
                  "volatility", "win_rate", "half_life", "monotonicity", "quantile_spread"):  # fmt: skip
         assert set(read_back["metrics"][name]) == {"value", "error", "t", "n"}, name
-    for name in ("total_return", "annual_return", "calmar", "max_drawdown", "profit_factor", "capacity_1pct", "capacity_5pct"):
+    for name in ("capacity_1pct", "capacity_5pct", "costs", "funding", "trades", "net", "exposure"):
         assert name in read_back["metrics"], name
     assert set(read_back["slices"]) == {"train", "validate", "test"}
     assert [row["quantile"] for row in read_back["quantiles"]] == [1, 2, 3, 4, 5]

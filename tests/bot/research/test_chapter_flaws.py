@@ -16,6 +16,7 @@ from bot.modes.markets import open_market
 from bot.research.backtest import backtest, backtest_many, labels_of
 from bot.research.book import simulate
 from bot.research.comparison import comparison, entry
+from bot.research.document import number
 from bot.research.estimates import newey_west
 from bot.research.ic import ic_series, time_ic
 from bot.research.market import Market, Sources
@@ -296,9 +297,9 @@ def test_1157_a_fall_is_that_of_what_is_left_after_costs_and_has_an_interval() -
     found = backtest(market, noise, Settings(rebalance=1, folds=2, draws=200))
     path = np.cumprod(1 + found.book.price)
     uncosted = (path / np.maximum.accumulate(path) - 1).min()
-    assert found.metrics["max_drawdown"] < uncosted  # type: ignore[operator]
+    assert number(found.metrics["max_drawdown"]) < uncosted  # type: ignore[operator]
     drawn = found.metrics["max_drawdown_bootstrap"]
-    assert drawn.low < found.metrics["max_drawdown"] < 0 and drawn.draws == 200  # type: ignore[union-attr,operator]
+    assert drawn.low < number(found.metrics["max_drawdown"]) < 0 and drawn.draws == 200  # type: ignore[union-attr,operator]
 
 
 def test_1182_a_place_in_the_sample_looks_ahead_and_a_place_in_the_past_does_not() -> None:
@@ -349,7 +350,7 @@ def test_1201_a_book_pays_its_fees() -> None:
     free, paid = (backtest(market, noise, Settings(costs=c, rebalance=1, folds=2)) for c in (FREE, Costs()))
     lost = paid.book.costs.sum()
     assert lost > 0.1
-    assert paid.metrics["total_return"] < free.metrics["total_return"] - 0.5 * lost  # type: ignore[operator]
+    assert number(paid.metrics["total_return"]) < number(free.metrics["total_return"]) - 0.5 * lost  # type: ignore[operator]
 
 
 def test_1204_a_year_of_hours_is_8760_bars() -> None:
@@ -454,7 +455,7 @@ def test_1485_perfect_foresight_earns_and_the_frame_keeps_its_shape() -> None:
     found = backtest(market, foresight(market), QUICK)
     assert found.book.weights is not None and found.book.weights.shape == (425, 8)
     assert np.isfinite(found.book.weights).all()
-    assert found.metrics["total_return"] > 10.0 and found.metrics["rank_ic"].value == pytest.approx(1.0)  # type: ignore[operator,union-attr]
+    assert number(found.metrics["total_return"]) > 10.0 and found.metrics["rank_ic"].value == pytest.approx(1.0)  # type: ignore[operator,union-attr]
 
 
 def test_1485_a_cap_is_on_each_name_and_the_gross_is_reached() -> None:
