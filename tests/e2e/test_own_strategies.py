@@ -173,3 +173,34 @@ async def test_an_error_in_a_hook_ends_the_session_in_order(tmp_path: Path) -> N
     with Reader.open(store) as reader:
         assert reader.run("last").state == "interrupted"
     assert verify(store).ok
+
+
+DECLARED = '''
+from strategies.strategy import Strategy
+
+
+class Cross(Strategy):
+    """Always in the market, on the side of the faster mean."""
+
+    factors = {"fast": "ts_mean(close, 5)", "slow": "ts_mean(close, 20)"}
+    score = "sign(fast - slow)"
+    rules = {"stop_loss": 0, "cool_down_bars": 0}
+'''
+HOOKED = DECLARED.replace(
+    '    score = "sign(fast - slow)"\n',
+    """
+    def decide(self, bar: Bar) -> Targets | None:
+        wanted = {}
+        for symbol in bar.symbols:
+            fast, slow = bar.factor("fast", symbol), bar.factor("slow", symbol)
+            wanted[symbol] = LONG if fast > slow else SHORT if fast < slow else HOLD
+        return wanted
+
+""",
+).replace("import Strategy", "import HOLD, LONG, SHORT, Bar, Strategy, Targets")
+
+
+def test_what_is_declared_and_what_a_hook_says_trade_alike(holed: World) -> None:
+    one, other = (replayed(own(source), holed) for source in (DECLARED, HOOKED))
+    assert one.rows["orders"] == other.rows["orders"] and len(one.rows["orders"]) > 20
+    assert one.rows["fills"] == other.rows["fills"] and one.cash == other.cash
