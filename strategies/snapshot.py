@@ -62,7 +62,7 @@ class Assembler:
     def columns(self, bars: Bars, others: Sequence[tuple[int, Event]]) -> Columns:
         """The fields at each bar close of `bars`; `others` are (row that the event comes before, event), in order."""
         total, width = bars.rows, len(self._symbols)
-        values = np.empty((total, self._fields, width))
+        values = np.empty((self._fields, total, width)).transpose(1, 0, 2)
         newest = np.empty((total, width), np.int64)
         for place, column in self._market:
             values[:, place, :] = bars.values[:, column, :]
