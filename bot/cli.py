@@ -46,7 +46,7 @@ COMMANDS = (
     Row("look", "report", "report:report", "Tear sheet of a run: text or one HTML file"),
     Row("look", "compare", "compare:compare", "Two runs side by side: decisions, fills, returns, costs"),
     Row("look", "verify", "verify:verify", "Decide a recorded run again and compare every digest"),
-    Row("research", "data", "data:data", "Market data: import, list, check, synthesise"),
+    Row("research", "data", "data:data", "Market data: download, import, list, check, synthesise"),
     Row("research", "strategy", "strategy:strategy", "Write, show or check a strategy of your own"),
     Row("research", "sweep", "sweep:sweep", "Search parameters and settings, judged out of sample"),
     Row("factors", "factor", "factor:factor", "Read factors, compute their values over data files"),
