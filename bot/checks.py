@@ -134,7 +134,7 @@ class Case:
 
     opening      what the order opens, its closing part left out
     after        the position if all that waits on this side fills; increase: by how much that is more than now
-    gross_after  the same over all symbols
+    gross_after  the same over all symbols;  lent: times the equity that the venue lets positions be
     """
 
     __slots__ = (
@@ -148,6 +148,7 @@ class Case:
         "id",
         "increase",
         "instrument",
+        "lent",
         "limits",
         "mark",
         "marked_ms",
@@ -169,6 +170,7 @@ class Case:
     state: TradingState
     by: str
     equity: float
+    lent: float
     mark: float
     marked_ms: int
     reference: float
@@ -268,7 +270,7 @@ def check_leverage(case: Case) -> Objection:
 
 def check_margin(case: Case) -> Objection:
     """What the venue lends."""
-    most = float(case.instrument.max_leverage) * case.equity
+    most = case.lent * case.equity
     if case.draft.reduce_only or (case.equity > 0.0 and case.gross_after <= most * CLOSE_ENOUGH):
         return None
     return Denial.MARGIN, f"the account of {case.equity:.2f} cannot carry positions of {case.gross_after:.2f}"

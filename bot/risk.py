@@ -62,6 +62,7 @@ class Risk:
         self._checked = NEVER
         self._gross, self._gross_key = 0.0, (NEVER, NEVER)
         self._ceilings, self._counts = Ceilings(limits), Counts(limits)
+        self._lent = {symbol: float(instrument.max_leverage) for symbol, instrument in instruments.items()}
         self._obeyed: set[int] = set()
         self._safe_in: Array | None = None  # bars in which no limit can be hit, as long as nothing of `_safe_key` moves
         self._safe_key = (NEVER, NEVER, NEVER)
@@ -246,7 +247,7 @@ class Risk:
         """The figures of a draft about the symbol at place `i`."""
         ledger, case = self.ledger, Case()
         case.draft, case.limits, case.ceilings, case.counts = draft, self.limits, self._ceilings, self._counts
-        case.trades, case.instrument = ledger.trades, self.instruments[draft.symbol]
+        case.trades, case.instrument, case.lent = ledger.trades, self.instruments[draft.symbol], self._lent[draft.symbol]
         case.state, case.by = self.state, f"{self.by}: {self.reason}" if self.reason else self.by
         case.id, case.orders = link_id(self.run, draft.symbol, draft.bar_ms or draft.at, draft.leg), self.orders
         case.mark, case.marked_ms, case.equity = ledger.marks[i], ledger.marked_ms[i], ledger.equity_float()

@@ -89,6 +89,8 @@ class SimulatedExecutor:
         self.fills = fills
         self.account = Account(cash, tuple(symbols or instruments), instruments)
         self.mark_row = self.account.mark_row
+        self._ticks = {symbol: float(instrument.tick) for symbol, instrument in instruments.items()}
+        self._leverage = {symbol: float(instrument.max_leverage) for symbol, instrument in instruments.items()}
         self._orders: dict[str, dict[str, Working]] = {symbol: {} for symbol in self.account.symbols}
         self._waiting = 0  # orders in all of them
         self._kept: dict[str, list[Funding]] = {}
@@ -192,7 +194,7 @@ class SimulatedExecutor:
         worth = request.quantity * request.reference
         if request.quantity < instrument.least_quantity or worth < instrument.least_notional:
             return f"below the least order of {instrument.least_quantity} and {instrument.least_notional}"
-        notional, most = float(worth) + self.account.gross(), float(instrument.max_leverage) * self.account.equity()
+        notional, most = float(worth) + self.account.gross(), self._leverage[request.symbol] * self.account.equity()
         if notional > most and notional > most + 2.0 * float(abs(position) * request.reference):
             return "the account cannot carry it: insufficient margin"
         return ""
@@ -288,7 +290,7 @@ class SimulatedExecutor:
             price = taker_price(touched, order.sign, worse, instrument)
         if order.type is OrderType.LIMIT and order.price is not None:
             price = min(price, order.price) if order.sign > 0 else max(price, order.price)
-        margin, paid = float(worse) * touch.price + float(instrument.tick), float(price)
+        margin, paid = float(worse) * touch.price + self._ticks[order.symbol], float(price)
         if order.sign * (paid - touch.price) < -1e-12 * touch.price or not candle.low - margin <= paid <= candle.high + margin:
             raise InvariantBroken(
                 f"I25: order {order.id} would fill at {price}, and the bar of {candle.symbol} closing at {candle.close_ms} "
