@@ -56,6 +56,7 @@ DATA: tuple[Option, ...] = (
                  help="Parquet or CSV files, directories or patterns of them."),
     click.option("--funding", cls=options.Files, metavar="PATHS", help="Files of funding rates: paid, earned and a factor's input."),
     click.option("--metrics", cls=options.Files, metavar="PATHS", help="Files of on-chain and market metrics, as inputs."),
+    click.option("--news", cls=options.Files, metavar="PATHS", help="Headlines, as sentiment and counts."),
     click.option("--symbols", cls=options.Several, metavar="A,B", help="Which symbols.  [default: all]"),
     click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First bar that is judged; those before warm up."),
     click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="Last bar, by its ts_ms."),
@@ -136,6 +137,8 @@ def backtest(*, text: str | None, html: Path | None, dialect: str, units: str | 
     The sign is found on train, the first 70 % of bars. The test slice, the last 15 %, is not computed without --test. Decisions at a
     close are traded at the next open; every trade is charged, the first entry and the last exit too.
     """
+    import msgspec
+
     from bot import factor_text
     from bot.commands.progress import progress
     from bot.research.backtest import backtest as run
@@ -152,14 +155,15 @@ def backtest(*, text: str | None, html: Path | None, dialect: str, units: str | 
     market = sources.market(node.inputs(), given["start"], given["stop"])
     with progress("trying", "factors"):
         found = _tried(lambda: run(market, node, settings, name=source.text.strip() if source.name == "factor" else source.name))
-    notes = _looked(given, market, [node]) if settings.test else []
+    if settings.test:
+        found = msgspec.structs.replace(found, warnings=(*found.warnings, _looked(given, market, [node])))
     if html is not None:
         from bot.commands.files import place
         from bot.research.page import page
 
         place(html, page(found, _again("backtest")), 0o644)
         out.note(f"{html}: written")
-    lines = [*pairs(title(found)), *_shown(out, tables(found)), *(f"warning: {said}" for said in (*found.warnings, *notes))]
+    lines = [*pairs(title(found)), *_shown(out, tables(found)), *(f"warning: {said}" for said in found.warnings)]
     out.answer(document(found), lines)
     return 0
 
@@ -200,10 +204,10 @@ def compare(
         tried = backtest_many(market, nodes, settings, names=names, details=details, say=say)
         entries = _tried(lambda: [entry(each, by) for each in tried])
     answer = comparison(entries, by) | {"refused": refused}
-    notes = _looked(given, market, nodes) if settings.test else []
-    warnings = dict.fromkeys(said for row in answer["factors"] for said in row["warnings"] if said in market.warnings)
+    shared = [said for said in answer["factors"][0]["warnings"] if all(said in row["warnings"] for row in answer["factors"])]
+    answer["warnings"] = [*shared, _looked(given, market, nodes)] if settings.test else shared
     told = [f"{each['id']}: refused, {each['message']}" for each in refused]
-    out.answer(answer, [*_ranking(out, answer), *told, *(f"warning: {said}" for said in (*warnings, *notes))])
+    out.answer(answer, [*_ranking(out, answer), *told, *(f"warning: {said}" for said in answer["warnings"])])
     return 0
 
 
@@ -220,7 +224,7 @@ def _sources(given: dict[str, Any]) -> "Sources":
     if given["start"] is not None and given["stop"] is not None and given["stop"] < given["start"]:
         raise click.UsageError("--to must not be earlier than --from")
     return open_market(
-        given["data"], given["symbols"], given["timeframe"], funding=given["funding"], metrics=given["metrics"],
+        given["data"], given["symbols"], given["timeframe"], funding=given["funding"], metrics=given["metrics"], news=given["news"],
         universe=given["universe"], largest=given["largest"], venue=given["venue"],
     )  # fmt: skip
 
@@ -282,13 +286,13 @@ def _factors(texts: Sequence[str], batch: str | None, setting: Any) -> "tuple[li
     return list(found.items()), refused
 
 
-def _looked(given: dict[str, Any], market: "Market", nodes: "Sequence[Node]") -> list[str]:
+def _looked(given: dict[str, Any], market: "Market", nodes: "Sequence[Node]") -> str:
     """Count a look at the test slice, and say so."""
     from bot.research.looks import data_key, record
     from feeds.times import now
 
     count = record(given["looks"], now(), data_key(market), [node.text for node in nodes])
-    return [f"{count} factors have now been shown on the test slice of these data ({given['looks']})"]
+    return f"{count} factors have now been shown on the test slice of these data ({given['looks']})"
 
 
 def _shown(out: Out, tables: "Sequence[Table]") -> list[str]:

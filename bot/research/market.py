@@ -18,6 +18,7 @@ from feeds.errors import BadData
 from feeds.events import Event
 from feeds.funding_files import FundingFile
 from feeds.metric_files import MetricFile
+from feeds.news_files import NewsFile
 from feeds.panel_files import Panel
 from strategies.snapshot import TRAILING, Ageing, Assembler
 
@@ -25,6 +26,7 @@ Mask = NDArray[np.bool_]
 
 OTHER_COIN = 10.0  # a price this many times higher or lower across a gap is another coin under an old name
 FUNDING = "funding_rate"
+STORIES = ("sentiment_news", "news_count", "sentiment_social", "social_count")
 MISSING: Mapping[str, Array] = {}
 
 
@@ -113,15 +115,16 @@ class Market(NamedTuple):
 class Sources:
     """What a market is made of: files of candles, and what is known besides them. `fields` are the names that factors may read.
 
-    funding, metrics  stored events of these;  universe  memberships; None where there are none
+    funding, metrics, news  stored events of these;  universe  memberships; None where there are none
     """
 
     def __init__(
-        self, panel: Panel, funding: FundingFile | None = None, metrics: MetricFile | None = None, universe: Universe | None = None
+        self, panel: Panel, funding: FundingFile | None = None, metrics: MetricFile | None = None, news: NewsFile | None = None,
+        universe: Universe | None = None,
     ) -> None:  # fmt: skip
-        self.panel, self.funding, self.metrics, self.universe = panel, funding, metrics, universe
+        self.panel, self.funding, self.metrics, self.news, self.universe = panel, funding, metrics, news, universe
         slow = (*((FUNDING,) if funding else ()), *(metrics.names if metrics else ()))
-        known = [*COLUMNS, *panel.fields, *slow, *(name + TRAILING for name in slow)]
+        known = [*COLUMNS, *panel.fields, *slow, *(name + TRAILING for name in slow), *(STORIES if news else ())]
         self.fields = tuple(dict.fromkeys(name for name in known if name != "turnover" or "turnover" in panel.fields))
 
     def market(self, wanted: Collection[str] = (), start: int | None = None, stop: int | None = None) -> Market:
@@ -161,7 +164,7 @@ class Sources:
         fields = {name: np.where(whole, panel.values([name], first, end)[:, 0], np.nan) for name in known}
         fields |= self._slow([name for name in wanted if name not in (*COLUMNS, *known)], start_ms, end - first)
         paid = self._paid(columns, start_ms)
-        for source in (self.funding, self.metrics):
+        for source in (self.funding, self.metrics, self.news):
             warnings += source.warnings if source else []
         if self.funding:
             warnings += self.funding.uncovered(start_ms + begin * step, start_ms + (end - first) * step)
@@ -170,12 +173,12 @@ class Sources:
         )  # fmt: skip
 
     def _slow(self, names: list[str], start_ms: int, rows: int) -> dict[str, Array]:
-        """Metrics and funding rates as they were known at each close, through the assembler of a session."""
+        """Metrics, funding rates and headlines as they were known at each close, through the assembler of a session."""
         if not names:
             return {}
         step, symbols = self.panel.timeframe, self.panel.symbols
         events: list[tuple[int, int, int, Event]] = []
-        for order, source in enumerate((self.metrics, self.funding)):
+        for order, source in enumerate((self.metrics, self.news, self.funding)):
             for event in source.events() if source else ():
                 behind = source is self.funding  # at one instant a settlement comes after the candles
                 number = (event.at - start_ms) // step + 1 if behind else -(-(event.at - start_ms) // step)

@@ -58,6 +58,16 @@ def test_a_metric_counts_from_when_it_was_known(tmp_path: Path) -> None:
     assert np.isnan(known[:9]).all() and (known[9:] == 5.0).all()  # bar 9 closes at 10:00
 
 
+def test_a_headline_counts_from_when_it_was_known_and_for_half_a_day(tmp_path: Path) -> None:
+    file = candles(tmp_path)
+    story = pd.DataFrame({"available_ms": [START + 10 * HOUR], "ts_ms": [START + 9 * HOUR], "title": ["Bitcoin hack"], "score": [-0.5]})
+    story.to_parquet(tmp_path / "news.parquet")
+    market = open_market([file], news=[tmp_path / "news.parquet"]).market(["sentiment_news", "news_count"])
+    mood = market.fields["sentiment_news"][:, 0]
+    assert np.isnan(mood[:9]).all() and (mood[9:21] < 0).all() and np.isnan(mood[21:]).all()
+    assert market.fields["news_count"][15, 0] == 1.0
+
+
 def test_a_missing_bar_is_a_row_of_nan_and_half_a_bar_is_none(tmp_path: Path) -> None:
     file = candles(tmp_path, rows=6)
     frame = pd.read_parquet(file).drop(index=2)
