@@ -1,5 +1,6 @@
 """`sluice sweep`: search parameters and settings, and say what the find is worth."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ FILES = ("candles", "funding", "metrics", "news")
 
 @click.command(cls=options.Command, examples=EXAMPLES)
 @click.option("--param", "params", multiple=True, metavar="NAME=SPACE", help=SPACE)
-@click.option("--trials", type=click.IntRange(1, 100_000), default=40, show_default=True, metavar="N", help="Tries in each fold.")
+@click.option("--trials", type=click.IntRange(1, 100_000), metavar="N", help="Tries in each fold.  [default: 40; of a grid all]")
 @click.option("--sampler", type=click.Choice(("tpe", "random", "grid")), default="tpe", show_default=True, help="Who chooses tries.")
 @click.option("--metric", default="sharpe", show_default=True, metavar="NAME", help="What is made as large as can be: docs/metrics.md.")
 @click.option("--folds", type=click.IntRange(0, 50), default=4, show_default=True, metavar="N", help="Steps of the walk forward; 0: none.")
@@ -50,8 +51,8 @@ FILES = ("candles", "funding", "metrics", "news")
 @options.strategy_options
 @options.common
 def sweep(
-    *, params: tuple[str, ...], trials: int, sampler: str, metric: str, folds: int, rolling: bool, purge: int, embargo: int, jobs: int,
-    ledger: Path, symbols: tuple[str, ...], timeframe: int | None, start: int | None, stop: int | None, seed: int,
+    *, params: tuple[str, ...], trials: int | None, sampler: str, metric: str, folds: int, rolling: bool, purge: int, embargo: int,
+    jobs: int, ledger: Path, symbols: tuple[str, ...], timeframe: int | None, start: int | None, stop: int | None, seed: int,
     config_file: Path | None, strategy_file: Path | None, changes: tuple[str, ...], as_json: bool, **named: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Search parameters of a strategy and settings of the configuration; every try is a real replay, judged out of sample.
@@ -85,8 +86,9 @@ def sweep(
         return setting.configuration(config_file, None, changes, {**fixed, **values}).config
 
     space = tuple(space_of(loaded, params))
+    tries = trials or (math.prod(len(one.points()) for one in space) if sampler == "grid" else 40)
     plan = Plan(
-        configured, Files(**files, symbols=symbols, timeframe=timeframe), space, sampler, metric, trials, folds, not rolling, purge,
+        configured, Files(**files, symbols=symbols, timeframe=timeframe), space, sampler, metric, tries, folds, not rolling, purge,
         embargo, start, stop, seed,
     )  # fmt: skip
     again = "give the same command again: what was tried is kept and not tried again"

@@ -12,13 +12,12 @@ import numpy as np
 
 from bot import plan as plans
 from bot.config import Config
-from bot.modes.history import Market, read_market
+from bot.modes.history import Market, open_at, read_market
 from bot.modes.parts import Universe, build, config_json, replay_books, run_row
 from bot.results import ReplayResult, record_of, result_of
 from bot.sampling import Value
 from bot.store.trials import Trial
 from feeds.bars import Array
-from feeds.news_files import NewsFile
 from feeds.times import Millis
 
 BLOCK = 16_384  # bars, over all symbols, that are computed at once
@@ -90,11 +89,7 @@ def _replayed(job: Job) -> tuple[ReplayResult, Array]:
     row = run_row(config, universe, IDENTITY, history.sha256, 0, {})
     with replay_books(None, row) as (books, journal):
         session = build(config, universe, plans.strategy_plan(config, history.timeframe, market.metrics), IDENTITY, journal.write)
-        session.begin(job.start)
-        first = job.start - (session.engine.warm_up + 1) * history.timeframe
-        for feed in market.others:
-            if isinstance(feed, NewsFile):
-                feed.since = first - int(config.strategy.windows.story)
+        first = open_at(session, market, config, job.start)
         begun = time.perf_counter()
         session.replay(history.blocks(max(1, BLOCK // len(history.symbols)), first, job.stop, market.others), books, journal)
         journal.close()
