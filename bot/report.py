@@ -127,6 +127,17 @@ class Rolling(msgspec.Struct, frozen=True):
     volatility: tuple[float | None, ...]
 
 
+class RegimePart(msgspec.Struct, frozen=True):
+    """The days of one kind of market: their return together, mean, Sharpe ratio a year (None: too few), and the worst of them."""
+
+    name: str
+    days: int
+    total_return: float
+    mean: float
+    sharpe: float | None = None
+    worst: float | None = None
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the report of a run shows.
 
@@ -163,6 +174,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[tuple[str, int], ...] = ()
     traded: int = 0
     remainder: tuple[tuple[str, float], ...] = ()
+    by_regime: tuple[RegimePart, ...] = ()
     charts: tuple[Chart, ...] = ()
     rolling: Rolling | None = None
     settings: tuple[tuple[str, str], ...] = ()

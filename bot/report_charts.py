@@ -18,7 +18,7 @@ from bot.store.prices import market_prices, read_prices
 from bot.store.reader import Reader
 from bot.store.rows import RunRow
 from bot.store.tallies import NotTaken, decided_prices
-from bot.thinning import PRICES, PricePath, extremes
+from bot.thinning import PRICES, PricePath, extremes, stretch
 from bot.trips import RoundTrip
 
 SYMBOLS = 12  # charts of a report
@@ -69,15 +69,14 @@ def _decided(reader: Reader, run: RunRow, symbol: str) -> PricePath | None:
     if not rows:
         return None
     at, price = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], float)
-    first, step = int(at[0]) - run.timeframe, run.timeframe
-    size = max(1, -(-int(at[-1] - first) // step // PRICES)) * step
-    values = np.full((-(-int(at[-1] - first) // size), 4), np.nan, np.float32)
+    size = stretch(run.timeframe, int(at[-1] - at[0]) // run.timeframe + 1)
+    begins = (int(at[0]) - run.timeframe) // size
+    values = np.full(((int(at[-1]) - 1) // size - begins + 1, 5), np.nan, np.float32)
     keep = extremes(price, PRICES)
-    for place, level in zip(((at[keep] - 1 - first) // size).tolist(), price[keep].tolist(), strict=True):
-        first_, high, low, _ = values[place].tolist()
-        fresh = first_ != first_
-        values[place] = (level,) * 4 if fresh else (first_, max(high, level), min(low, level), level)
-    return PricePath(symbol, first, size, values)
+    for place, level in zip(((at[keep] - 1) // size - begins).tolist(), price[keep].tolist(), strict=True):
+        first, high, low = values[place, :3].tolist()
+        values[place, :4] = (level,) * 4 if first != first else (first, max(high, level), min(low, level), level)
+    return PricePath(symbol, begins * size, size, values)
 
 
 def _chart(path: PricePath, fills: Sequence[Fill], refusals: Sequence[NotTaken], kept: set[object], most: int) -> Chart:

@@ -17,12 +17,12 @@ from bot.errors import NotFound
 from bot.events import Fill, FundingPaid
 from bot.execution.costs import Costs as Model
 from bot.metrics import Metrics, measure
-from bot.report import Costs, Curve, Refused, RunReport, SignalPart, SymbolPart
+from bot.report import Costs, Curve, Refused, RegimePart, RunReport, SignalPart, SymbolPart
 from bot.report_charts import charts
 from bot.report_rolling import rolling
 from bot.report_shares import shares_of
 from bot.shortfall import Shortfall, shortfall
-from bot.store.prices import market_volumes
+from bot.store.prices import market_volumes, read_prices
 from bot.store.reader import Reader
 from bot.store.rows import EquityPoint, FillRow, FundingRow, RunRow
 from bot.store.store import MEMORY
@@ -30,6 +30,7 @@ from bot.store.tallies import NotTaken, entries, not_taken, reasons
 from bot.trips import RoundTrip, round_trips
 from feeds.times import DAY, iso, span_text
 
+KNOWN_FROM = 90  # days from which a kind of market can be told
 REFUSED = 200  # of the newest refusals
 ZERO = Decimal(0)
 SHORT = 30 * DAY  # below which a figure for a year is a guess
@@ -60,19 +61,29 @@ def report_of(reader: Reader, name: str = "last") -> RunReport:
     begins, ends = int(summary.get("start", first)), int(summary.get("stop", last))
     shares = shares_of(trips, entries(reader.conn, run.id), float(end - start))
     refusals = not_taken(reader.conn, run.id)
+    days = days_of(curve)
     why = reader.why_not(run.id)
     return RunReport(
         run=run.id, mode=run.mode, state=run.state, symbols=run.symbols, timeframe=run.timeframe, start_ms=begins, end_ms=ends,
         synthetic=bool(summary.get("synthetic")) or run.mode == "demo", equity_start=start, equity_end=end,
-        metrics=_metrics(summary, run, points, float(start), trips, costs), curve=curve, months=months_of(curve), days=days_of(curve),
+        metrics=_metrics(summary, run, points, float(start), trips, costs), curve=curve, months=months_of(curve), days=days,
         rolling=rolling(curve, run.timeframe), trades=tuple(trips), costs=costs, by_symbol=_by_symbol(fills, funding, trips),
-        by_signal=shares.signals, remainder=shares.remainder, reasons=_ranked(reasons(reader.conn, run.id)),
-        skipped=tuple(why.counts.items()), traded=why.traded, refusals=_ranked(Counter(one.code for one in refusals)),
-        refused=tuple(_refused(one) for one in refusals[-REFUSED:]), charts=charts(reader, run, (begins, ends), fills, refusals, trips),
+        by_signal=shares.signals, remainder=shares.remainder, by_regime=_regimes(reader, run, days),
+        reasons=_ranked(reasons(reader.conn, run.id)), skipped=tuple(why.counts.items()), traded=why.traded,
+        refusals=_ranked(Counter(one.code for one in refusals)), refused=tuple(_refused(one) for one in refusals[-REFUSED:]),
+        charts=charts(reader, run, (begins, ends), fills, refusals, trips),
         factors=_factors(summary, config), assumptions=assumptions(config), settings=settings_of(config),
         warnings=_warnings(reader, run, summary, points), seed=run.seed, digest=run.digest or "", data_hash=run.data_hash,
         config_hash=run.config_hash, versions=tuple(sorted(run.versions.items())), command=_command(reader, run, summary),
     )  # fmt: skip
+
+
+def _regimes(reader: Reader, run: RunRow, days: tuple[tuple[int, float], ...]) -> tuple[RegimePart, ...]:
+    if len(days) < KNOWN_FROM:
+        return ()
+    from bot.report_regimes import by_regime  # its kernels take a while to load, and a short run has no use for them
+
+    return by_regime(read_prices(reader.conn, run.id), days)
 
 
 def _nothing_yet(reader: Reader, run: RunRow) -> NotFound:

@@ -53,7 +53,7 @@ def tables(report: RunReport, trades: int = 20) -> list[Table]:
     """Everything but the plots; at most `trades` round trips of each kind. Tables without a row are left out."""
     found = [
         figures(report.metrics), by_symbol_ic(report.metrics), months(report), costs(report), by_symbol(report), by_signal(report),
-        skipped(report), counts("Decisions by reason", report.reasons), counts("Refusals by code", report.refusals),
+        by_regime(report), skipped(report), counts("Decisions by reason", report.reasons), counts("Refusals by code", report.refusals),
         refused(report, trades), extremes(report, min(10, trades)), trips(report, trades),
         Table("Factors", ("NAME", "TEXT"), report.factors), Table("Assumptions", ("WHAT", "HOW"), report.assumptions),
     ]  # fmt: skip
@@ -154,6 +154,19 @@ def by_signal(report: RunReport) -> Table:
         rows.append(("change of equity", "", "", f"{whole:+,.2f}"))
     note = "Net profit of each closed round trip, shared by contribution to the score that opened it." if report.by_signal else ""
     return Table("Contribution by signal", ("SIGNAL", "ENTRIES", "MEAN SIZE", "NET PNL"), tuple(rows), (1, 2, 3), note)
+
+
+def by_regime(report: RunReport) -> Table:
+    """How whole days went in each kind of market, by what was known before the day began."""
+    rows = tuple(
+        (
+            part.name.replace("_", " "), f"{part.days:,}", share(part.total_return), f"{1e4 * part.mean:+.1f} bps",
+            "-" if part.sharpe is None else ratio(part.sharpe), "-" if part.worst is None else share(part.worst),
+        )
+        for part in report.by_regime
+    )  # fmt: skip
+    note = "Days by what was known when they began, of this run's symbols; kinds may overlap." if rows else ""
+    return Table("Days by kind of market", ("MARKET", "DAYS", "RETURN", "A DAY", "SHARPE", "WORST DAY"), rows, (1, 2, 3, 4, 5), note)
 
 
 def skipped(report: RunReport) -> Table:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from feeds.bars import CLOSE, HIGH, LOW, OPEN, Array
+from feeds.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, Array
 from feeds.mapped import PIECE, give_back, pieces
 from feeds.times import DAY, HOUR, MINUTE
 
@@ -20,7 +20,10 @@ PRICES = 2_000  # stretches of a price path
 
 
 class PricePath(NamedTuple):
-    """What a price did, by stretches of `step_ms` from `first_ms` on: open, high, low, close float32[n, 4]; NaN where it is not known."""
+    """What a price did, by stretches of `step_ms` from `first_ms` on: open, high, low, close, turnover float32[n, 5].
+
+    NaN where it is not known. Stretches begin on the clock, and a day is a whole number of them, or they are whole days.
+    """
 
     symbol: str
     first_ms: int
@@ -67,12 +70,14 @@ def price_path(symbol: str, numbers: Ints, columns: tuple[Array, ...], timeframe
 
     numbers  int64[n], absolute, ascending;  columns  float64[n] each, in the order of feeds.bars.COLUMNS
     """
-    size = max(1, -(-(end - first) // PRICES))
-    out = np.full((-(-(end - first) // size), 4), np.nan, np.float32)
+    size = stretch(timeframe, end - first) // timeframe
+    begins = first // size  # in stretches since 1970
+    out = np.full((-(-end // size) - begins, 5), np.nan, np.float32)
     together = max(1, PIECE // size)  # stretches
     for begin in range(0, out.shape[0], together):
-        low, high = (int(i) for i in np.searchsorted(numbers, (first + begin * size, min(end, first + (begin + together) * size))))
-        place = (numbers[low:high] - first) // size
+        edges = max(first, (begins + begin) * size), min(end, (begins + begin + together) * size)
+        low, high = (int(i) for i in np.searchsorted(numbers, edges))
+        place = numbers[low:high] // size - begins
         heads = np.flatnonzero(np.diff(place, prepend=-1))
         if heads.size:
             rows, lasts = place[heads], np.append(heads[1:], place.size) - 1
@@ -80,8 +85,17 @@ def price_path(symbol: str, numbers: Ints, columns: tuple[Array, ...], timeframe
             out[rows, 1] = np.maximum.reduceat(columns[HIGH][low:high], heads)
             out[rows, 2] = np.minimum.reduceat(columns[LOW][low:high], heads)
             out[rows, 3] = columns[CLOSE][low:high][lasts]
+            out[rows, 4] = np.add.reduceat(columns[VOLUME][low:high] * columns[CLOSE][low:high], heads)
         give_back(numbers, columns[CLOSE])
-    return PricePath(symbol, first * timeframe, size * timeframe, out)
+    return PricePath(symbol, begins * size * timeframe, size * timeframe, out)
+
+
+def stretch(timeframe: int, bars: int) -> int:
+    """Milliseconds of a stretch, so that about PRICES of them hold so many bars: a part of a day, or whole days."""
+    least = max(1, -(-bars // PRICES)) * timeframe
+    if DAY % timeframe or least > DAY:
+        return -(-least // max(DAY, timeframe)) * max(DAY, timeframe) if DAY % timeframe == 0 else least
+    return next(step for step in range(-(-least // timeframe) * timeframe, DAY + 1, timeframe) if DAY % step == 0)
 
 
 def _ends(bar_ms: Ints, step: int) -> Ints:

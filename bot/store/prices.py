@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.store.store import MEMORY, Store, market_path
-from bot.thinning import PRICES, PricePath
+from bot.thinning import PricePath, stretch
 
 
 def keep_prices(store: Store, run: str, paths: Iterable[PricePath]) -> None:
@@ -29,24 +29,25 @@ def read_prices(conn: sqlite3.Connection, run: str) -> dict[str, PricePath]:
         return {}
     found = {}
     for symbol, first_ms, step_ms, packed in conn.execute("SELECT symbol, first_ms, step_ms, path FROM prices WHERE run = ?", (run,)):
-        found[symbol] = PricePath(symbol, first_ms, step_ms, np.frombuffer(packed, "<f4").astype(np.float32).reshape(-1, 4))
+        found[symbol] = PricePath(symbol, first_ms, step_ms, np.frombuffer(packed, "<f4").astype(np.float32).reshape(-1, 5))
     return found
 
 
 def market_prices(path: str, symbols: Sequence[str], timeframe: int, first_ms: int, end_ms: int) -> dict[str, PricePath]:
     """The same from the bars that a paper or live session has beside its books; a symbol without bars is left out."""
-    size = max(1, -(-(end_ms - first_ms) // timeframe // PRICES)) * timeframe
+    size = stretch(timeframe, -(-(end_ms - first_ms) // timeframe))
+    begins = first_ms // size
     found = {}
     with _market(path) as conn:
         for symbol in symbols if conn is not None else ():
             assert conn is not None
-            values = np.full((max(1, -(-(end_ms - first_ms) // size)), 4), np.nan, np.float32)
+            values = np.full((max(1, -(-end_ms // size) - begins), 5), np.nan, np.float32)
             for column, (chosen, order) in enumerate(_OF_A_STRETCH):
                 query = _STRETCHES.format(chosen, order)
-                for row, value, _ in conn.execute(query, (first_ms, size, symbol, timeframe, first_ms, end_ms)):
+                for row, value, _ in conn.execute(query, (size, begins, symbol, timeframe, first_ms, end_ms)):
                     values[row, column] = value
             if not np.isnan(values).all():
-                found[symbol] = PricePath(symbol, first_ms, size, values)
+                found[symbol] = PricePath(symbol, begins * size, size, values)
     return found
 
 
@@ -65,10 +66,10 @@ def market_volumes(path: str, timeframe: int, wanted: Iterable[tuple[str, int]])
 
 # SQLite gives the value of the row that has the least or the greatest opening.
 _STRETCHES = (
-    "SELECT (open_ms - ?) / ? AS stretch, {}, {} FROM candles WHERE symbol = ? AND timeframe = ? AND open_ms >= ? AND open_ms < ?"
+    "SELECT open_ms / ? - ? AS stretch, {}, {} FROM candles WHERE symbol = ? AND timeframe = ? AND open_ms >= ? AND open_ms < ?"
     " GROUP BY stretch"
 )
-_OF_A_STRETCH = (("open", "min(open_ms)"), ("max(high)", "1"), ("min(low)", "1"), ("close", "max(open_ms)"))
+_OF_A_STRETCH = (("open", "min(open_ms)"), ("max(high)", "1"), ("min(low)", "1"), ("close", "max(open_ms)"), ("sum(volume * close)", "1"))
 
 
 @contextmanager

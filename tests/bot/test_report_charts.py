@@ -107,7 +107,9 @@ def test_a_paper_run_has_its_prices_from_the_bars_beside_its_books(tmp_path: Pat
     found = market_prices(path, ["BTCUSDT", "ETHUSDT"], MINUTE, START, START + rows * MINUTE)
     assert list(found) == ["BTCUSDT"]
     size = found["BTCUSDT"].step_ms // MINUTE
-    wanted = frame.groupby(np.arange(rows) // size).agg({"open": "first", "high": "max", "low": "min", "close": "last"})
+    frame["turnover"] = frame.close * np.arange(rows)
+    shapes = {"open": "first", "high": "max", "low": "min", "close": "last", "turnover": "sum"}
+    wanted = frame.groupby((START // MINUTE + np.arange(rows)) // size).agg(shapes)
     np.testing.assert_allclose(found["BTCUSDT"].values, wanted.to_numpy(), rtol=1e-6)
     volumes = market_volumes(path, MINUTE, [("BTCUSDT", START + 8 * MINUTE), ("ETHUSDT", START + MINUTE)])
     assert volumes == {("BTCUSDT", START + 8 * MINUTE): 7.0}

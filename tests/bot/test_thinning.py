@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bot.thinning import PRICES, extremes, price_path, rows_to_keep
-from feeds.times import DAY, MINUTE
+from bot.thinning import PRICES, extremes, price_path, rows_to_keep, stretch
+from feeds.times import DAY, HOUR, MINUTE
 from tests.builders import START
 
 
@@ -48,18 +48,24 @@ def test_a_price_path_holds_what_pandas_finds() -> None:
     there = np.ones(rows, bool)
     there[3_000:3_020] = False  # a hole longer than a stretch
     first = START // MINUTE
-    columns = tuple(frame[name].to_numpy()[there] for name in "ohlc")
+    columns = (*(frame[name].to_numpy()[there] for name in "ohlc"), np.full(int(there.sum()), 2.0))
     path = price_path("BTCUSDT", (first + np.arange(rows))[there], columns, MINUTE, first + 10, first + rows)
     size = path.step_ms // MINUTE
-    wanted = (
-        frame.where(pd.Series(there))
-        .iloc[10:]
-        .groupby((np.arange(rows - 10)) // size)
-        .agg({"o": "first", "h": "max", "l": "min", "c": "last"})
-    )
-    assert path.first_ms == (first + 10) * MINUTE and len(path.values) == len(wanted) <= PRICES
-    np.testing.assert_array_equal(path.values, wanted.to_numpy().astype(np.float32))
+    frame["t"] = frame.c * 2.0
+    wanted = frame.where(pd.Series(there)).iloc[10:].groupby((first + 10 + np.arange(rows - 10)) // size)
+    told = wanted.agg({"o": "first", "h": "max", "l": "min", "c": "last", "t": lambda x: x.sum(min_count=1)}).to_numpy()
+    assert path.first_ms % path.step_ms == 0 and DAY % path.step_ms == 0 and len(path.values) == len(told) <= PRICES
+    np.testing.assert_allclose(path.values, told, rtol=1e-6)
     assert np.isnan(path.values).any()
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "bars", "wanted"),
+    [(MINUTE, 2_000, MINUTE), (MINUTE, 2_001, 2 * MINUTE), (MINUTE, 525_600, 288 * MINUTE), (DAY, 9_000, 5 * DAY), (HOUR, 60_000, 2 * DAY),
+     (7 * MINUTE, 5_000, 21 * MINUTE)],
+)  # fmt: skip
+def test_a_stretch_is_a_part_of_a_day_or_whole_days(timeframe: int, bars: int, wanted: int) -> None:
+    assert stretch(timeframe, bars) == wanted and bars * timeframe / wanted <= PRICES + 1
 
 
 def test_a_symbol_that_was_not_there_has_an_empty_path() -> None:
