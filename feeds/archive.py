@@ -24,6 +24,9 @@ from feeds.months import SOURCES, About, Month, join, month_of, of_values, read_
 from feeds.spans import Span, cut, merge
 
 
+MOST_HOLES = 100  # of a series that are listed
+
+
 class Conflict(NamedTuple):
     """A row that came again with other numbers; `kept` is stored, `refused` is not (values in the order of the kind's columns)."""
 
@@ -46,7 +49,8 @@ class Holding(NamedTuple):
     """What is stored of a series.
 
     bars      rows;  first_ms, end_ms  the first instant and the end of the last row, UTC milliseconds
-    missing   rows that are not there between them, in so many `gaps`;  sources  who gave them;  size  bytes on disk
+    missing   rows that are not there between them, in so many `gaps`, of which `holes` are the largest, in order of time
+    sources   who gave them;  size  bytes on disk
     """
 
     symbol: str
@@ -59,6 +63,7 @@ class Holding(NamedTuple):
     kind: str = "candles"
     gaps: int = 0
     sources: tuple[str, ...] = ()
+    holes: tuple[Span, ...] = ()
 
 
 class Archive:
@@ -157,13 +162,12 @@ class Archive:
         paths = self._months(shelf)
         rows = np.concatenate([read_instants(path, shelf.kind) for path in paths])
         at = np.unique(rows)
-        step = shelf.timeframe or 0
         missing, gaps = holes(at, shelf.timeframe)
-        sources = self.about(shelf).sources
-        size = sum(path.stat().st_size for path in paths)
+        largest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.stop)[:MOST_HOLES])
         return Holding(
-            shelf.symbol, shelf.timeframe, rows.size, int(at[0]), int(at[-1]) + step, missing, size, shelf.kind, len(gaps), sources
-        )
+            shelf.symbol, shelf.timeframe, rows.size, int(at[0]), int(at[-1]) + (shelf.timeframe or 0), missing,
+            sum(path.stat().st_size for path in paths), shelf.kind, len(gaps), self.about(shelf).sources, tuple(largest),
+        )  # fmt: skip
 
     def _months(self, shelf: Shelf) -> list[Path]:
         return months(shelf.folder(self.root))

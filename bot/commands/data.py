@@ -48,6 +48,10 @@ def list_(archive: Path | None, config_file: Path | None, as_json: bool) -> None
         for one in held
     ]  # fmt: skip
     lines = out.table(head, rows, right=(3, 6, 7, 9)) if rows else [f"nothing in {place} yet: sluice data download or import"]
+    for one in held:
+        largest = sorted(sorted(one.holes, key=lambda gap: gap.start - gap.stop)[:3])
+        lines += [f"gap: {one.symbol} {one.kind} from {clock(gap.start)} to {clock(gap.stop)}" for gap in largest]
+        lines += [f"gap: {one.symbol} {one.kind}: and {one.gaps - 3} shorter ones; --json lists them"] if one.gaps > 3 else []
     out.answer({"archive": str(place), "holdings": [one._asdict() for one in held]}, lines)
 
 

@@ -102,6 +102,7 @@ def test_what_is_held_is_listed_with_what_is_missing(tmp_path: Path) -> None:
     ada, btc = archive.holdings()
     assert (ada.symbol, btc.symbol, btc.timeframe, btc.bars, btc.missing) == ("ADAUSDT", "BTCUSDT", MINUTE, 3, 3)
     assert (btc.first_ms, btc.end_ms) == (START, START + 6 * MINUTE)
+    assert (btc.gaps, [tuple(hole) for hole in btc.holes]) == (1, [(START + 2 * MINUTE, START + 5 * MINUTE)])
     assert btc.size == (tmp_path / "archive/candles/1m/BTCUSDT/2024-01.parquet").stat().st_size
 
 
