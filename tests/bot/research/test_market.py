@@ -10,7 +10,11 @@ from bot.modes.markets import open_market
 from bot.research.market import Market, ends, forward_filled
 from bot.research.universe import coin, read_universe, survivors
 from feeds.errors import BadData
+from feeds.funding_files import FundingFile
+from feeds.history import read_candles
+from feeds.metric_files import MetricFile
 from feeds.times import DAY, HOUR, millis
+from strategies.snapshot import Ageing, Assembler
 
 START = millis("2024-01-01")
 
@@ -168,3 +172,23 @@ def test_a_market_until_a_row_knows_nothing_of_the_rest() -> None:
     part = market.until(4)
     assert part.rows == 4 and part.fields["x"].shape == (4, 2) and part.funding.shape == (4, 2)
     assert market.until(99) is market
+
+
+def test_slow_columns_are_those_of_a_session(shared_data: Path) -> None:
+    """The same files through the history and the assembler that a replay has, block by block."""
+    files = [shared_data / f"candles/1h_perp_binance/{name}USDT.parquet" for name in ("BTC", "ETH")]
+    funding, metrics = [shared_data / "derivs/funding_rates.parquet"], [shared_data / "onchain/coinmetrics_daily.parquet"]
+    names = ["funding_rate", "active_addresses", "exchange_inflow_z"]
+    ours = open_market(files, funding=funding, metrics=metrics, venue="binance").market(names)
+    symbols = ("BTCUSDT", "ETHUSDT")
+    history = read_candles(files)
+    assembler = Assembler(symbols, names, Ageing())
+    parts = [
+        assembler.columns(block.bars, block.others).values
+        for block in history.blocks(1_000, others=[MetricFile(metrics, symbols), FundingFile(funding, symbols, "binance")])
+    ]
+    theirs = np.concatenate(parts)
+    assert theirs.shape[0] == ours.rows
+    for i, name in enumerate(names):
+        np.testing.assert_array_equal(ours.fields[name], theirs[:, i], err_msg=name)
+        assert np.isfinite(theirs[:, i]).mean() > 0.3, name
