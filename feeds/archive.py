@@ -23,7 +23,6 @@ from feeds.layout import MONTH, Shelf, kind_of, months, shelves
 from feeds.months import SOURCES, About, Month, join, month_of, of_values, read_about, read_instants, read_month, write_month
 from feeds.spans import Span, cut, merge
 
-
 MOST_HOLES = 100  # of a series that are listed
 
 
