@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import product
 
+import msgspec
+
 from bot.errors import IllegalMove, InvariantBroken
 from bot.events import Fill, OrderRequest, OrderSide, OrderType, OrderUpdate, Purpose, Status
 from feeds.events import Event
@@ -61,55 +63,42 @@ def attached_id(parent: str, purpose: Purpose) -> str:
 NONE: Mapping[str, "Order"] = {}
 
 
-class Order:
+class Order(msgspec.Struct, eq=False):
     """What we know of one order. `parent` is the entry that a stop or take-profit is attached to ("": none).
 
     remaining  what can still fill, base units, never below zero
     """
 
-    __slots__ = (
-        "at",
-        "bar_ms",
-        "filled",
-        "id",
-        "parent",
-        "price",
-        "purpose",
-        "quantity",
-        "reduce_only",
-        "reference",
-        "side",
-        "status",
-        "symbol",
-        "type",
-    )
+    id: str
+    at: int
+    symbol: str
+    side: OrderSide
+    type: OrderType
+    purpose: Purpose
+    quantity: Decimal
+    reduce_only: bool
+    bar_ms: int
+    reference: Decimal
+    price: Decimal | None = None
+    parent: str = ""
+    filled: Decimal = ZERO
+    status: Status = Status.INTENT
 
-    def __init__(self, request: OrderRequest) -> None:
-        self.id = request.id
-        self.at = request.at
-        self.symbol = request.symbol
-        self.side = request.side
-        self.type = request.type
-        self.purpose = request.purpose
-        self.quantity = request.quantity
-        self.reduce_only = request.reduce_only
-        self.bar_ms = request.bar_ms
-        self.reference = request.reference
-        self.price = request.price
-        self.parent = ""
-        self.filled = ZERO
-        self.status = Status.INTENT
+    @classmethod
+    def of(cls, request: OrderRequest) -> "Order":
+        """The record of an intent."""
+        return cls(
+            request.id, request.at, request.symbol, request.side, request.type, request.purpose, request.quantity, request.reduce_only,
+            request.bar_ms, request.reference, request.price,
+        )  # fmt: skip
 
     def attached(self, id: str) -> "Order":
         """The record of the stop or take-profit `id` of this entry: the other side, reduce-only, as large at most."""
-        child = Order.__new__(Order)
-        child.id, child.parent, child.at, child.symbol, child.bar_ms = id, self.id, self.at, self.symbol, self.bar_ms
-        child.side = OrderSide.SELL if self.side is OrderSide.BUY else OrderSide.BUY
-        child.type = OrderType.STOP
-        child.purpose = Purpose.STOP_LOSS if id.endswith(STOP_SUFFIX) else Purpose.TAKE_PROFIT
-        child.quantity, child.reduce_only, child.reference, child.price = self.quantity, True, self.reference, None
-        child.filled, child.status = ZERO, Status.INTENT
-        return child
+        return Order(
+            id, self.at, self.symbol, OrderSide.SELL if self.side is OrderSide.BUY else OrderSide.BUY, OrderType.STOP,
+            Purpose.STOP_LOSS if id.endswith(STOP_SUFFIX) else Purpose.TAKE_PROFIT, self.quantity, True, self.bar_ms, self.reference,
+            parent=self.id,
+        )  # fmt: skip
 
     @property
     def remaining(self) -> Decimal:
@@ -138,7 +127,7 @@ class OpenOrders:
         """Take an intent into the book; the same intent again changes nothing. Raises IllegalMove for a reused id."""
         known = self.get(request.id)
         if known is None:
-            self._add(Order(request))
+            self._add(Order.of(request))
         elif (known.symbol, known.side, known.quantity, known.bar_ms) != (
             request.symbol,
             request.side,

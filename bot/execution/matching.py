@@ -7,6 +7,8 @@ import math
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from bot.events import OrderRequest, OrderSide, OrderType, Purpose
 from feeds.bars import HIGH, LOW, Array, Bars, growing
 from feeds.events import Candle
@@ -23,7 +25,7 @@ class Touch(NamedTuple):
     maker: bool
 
 
-class Working:
+class Working(msgspec.Struct, eq=False):
     """An order as the exchange holds it. `sign` is +1 for a buyer, -1 for a seller.
 
     level      limit or trigger as a float, NaN for none
@@ -31,85 +33,56 @@ class Working:
     resting    it has met a bar and waits in the book
     triggered  a stop or take-profit that has become a market order
     dead       it ended while its bar was under way
+    inside     its entry filled within the bar, not at its open
     scanned    bars that were searched for its price, up to row `clear_to`, and the row found there (-1: none)
     """
 
-    __slots__ = (
-        "active_ms",
-        "clear_to",
-        "dead",
-        "filled",
-        "fills",
-        "found",
-        "id",
-        "inside",
-        "level",
-        "parent",
-        "post_only",
-        "price",
-        "purpose",
-        "quantity",
-        "reduce_only",
-        "reference",
-        "resting",
-        "scanned",
-        "sign",
-        "stop",
-        "symbol",
-        "take",
-        "triggered",
-        "type",
-    )
+    id: str
+    symbol: str
+    sign: int
+    type: OrderType
+    purpose: Purpose
+    quantity: Decimal
+    reduce_only: bool
+    reference: Decimal
+    level: float = NAN
+    active_ms: int = 0
+    parent: str = ""
+    post_only: bool = False
+    price: Decimal | None = None
+    stop: Decimal | None = None
+    take: Decimal | None = None
+    filled: Decimal = ZERO
+    fills: int = 0
+    resting: bool = False
+    triggered: bool = False
+    dead: bool = False
+    inside: bool = False
+    scanned: Array | None = None
+    clear_to: int = 0
+    found: int = -1
 
-    def __init__(self, request: OrderRequest, active_ms: int) -> None:
-        self.id = request.id
-        self.parent = ""
-        self.symbol = request.symbol
-        self.sign = 1 if request.side is OrderSide.BUY else -1
-        self.type = request.type
-        self.purpose = request.purpose
-        self.quantity = request.quantity
-        self.filled = ZERO
-        self.fills = 0
-        self.reduce_only = request.reduce_only
-        self.post_only = request.post_only
-        self.price = request.price
-        self.reference = request.reference
-        self.stop = request.stop
-        self.take = request.take
+    @classmethod
+    def of(cls, request: OrderRequest, active_ms: int) -> "Working":
+        """An order that was accepted, and when it has arrived."""
         level = request.trigger if request.type is OrderType.STOP else request.price
-        self.level = NAN if level is None else float(level)
-        self.active_ms = active_ms
-        self.resting = self.triggered = self.dead = self.inside = False
-        self.scanned: Array | None = None
-        self.clear_to, self.found = 0, -1
+        return cls(
+            request.id, request.symbol, 1 if request.side is OrderSide.BUY else -1, request.type, request.purpose, request.quantity,
+            request.reduce_only, request.reference, NAN if level is None else float(level), active_ms, "", request.post_only,
+            request.price, request.stop, request.take,
+        )  # fmt: skip
 
     @classmethod
     def closing(cls, id: str, symbol: str, sign: int, quantity: Decimal, reference: Decimal) -> "Working":
         """The order by which the exchange takes a position over."""
-        order = cls.__new__(cls)
-        order.id, order.parent, order.symbol, order.sign = id, "", symbol, sign
-        order.type, order.purpose, order.reduce_only, order.post_only = OrderType.MARKET, Purpose.LIQUIDATION, True, False
-        order.quantity, order.filled, order.fills = quantity, ZERO, 0
-        order.price = order.stop = order.take = None
-        order.reference, order.level, order.active_ms = reference, NAN, 0
-        order.resting = order.triggered = order.dead = order.inside = False
-        order.scanned, order.clear_to, order.found = None, 0, -1
-        return order
+        return cls(id, symbol, sign, OrderType.MARKET, Purpose.LIQUIDATION, quantity, True, reference)
 
     def attach(self, id: str, purpose: Purpose, trigger: Decimal, inside: bool) -> "Working":
         """The stop or take-profit of this entry. `inside`: the entry filled within the bar, not at its open."""
-        child = Working.__new__(Working)
-        child.id, child.parent, child.symbol, child.sign = id, self.id, self.symbol, -self.sign
-        child.type, child.purpose, child.reduce_only, child.post_only = OrderType.STOP, purpose, True, False
-        child.quantity, child.filled, child.fills = self.quantity, ZERO, 0
-        child.price = child.stop = child.take = None
-        child.reference, child.level = trigger, float(trigger)
-        child.active_ms = 0
-        child.resting = child.triggered = child.dead = False
-        child.inside = inside
-        child.scanned, child.clear_to, child.found = None, 0, -1
-        return child
+        return Working(
+            id, self.symbol, -self.sign, OrderType.STOP, purpose, self.quantity, True, trigger, float(trigger), parent=self.id,
+            inside=inside,
+        )  # fmt: skip
 
 
 def arrival(order: Working, candle: Candle) -> tuple[float, int]:

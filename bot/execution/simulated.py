@@ -104,7 +104,7 @@ class SimulatedExecutor:
         reason = self._refuses(request)
         if orders is None or reason:
             return [OrderUpdate(request.at, request.id, request.symbol, Status.REJECTED, ZERO, reason)]
-        orders[request.id] = Working(request, request.at + self.fills.latency_ms)
+        orders[request.id] = Working.of(request, request.at + self.fills.latency_ms)
         self._waiting += 1
         return [OrderUpdate(request.at, request.id, request.symbol, Status.OPEN, ZERO)]
 

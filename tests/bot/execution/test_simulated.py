@@ -368,7 +368,7 @@ def test_a_liquidation_closes_every_position_and_order() -> None:
 def test_a_fill_outside_its_bar_or_better_than_the_touch_ends_the_session(price: float) -> None:
     market = Market()
     bar = _Bar(candle(high=101.0, low=99.5), instrument(), Decimal(1), [], [])
-    order = Working(request("buy 1 @ 99", 1, START), 0) if price < 100 else Working(request("buy 1", 1, START), 0)
+    order = Working.of(request("buy 1 @ 99", 1, START), 0) if price < 100 else Working.of(request("buy 1", 1, START), 0)
     with pytest.raises(InvariantBroken, match="I25: order o1 would fill at"):
         market.executor._price(bar, order, Touch(price if price > 100 else 100.0, START, False), Decimal(1))
 
