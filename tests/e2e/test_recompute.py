@@ -168,7 +168,9 @@ def test_funding_fees_and_every_position(ran: Ran) -> None:
 def test_the_account_at_every_stored_close(ran: Ran) -> None:
     points = list(ran.reader.equity(ran.result.run))
     mine = _curve(ran).loc[[point.bar_ms for point in points]]
-    assert len(points) == min(20_000, len(ran.raw.closes[_span(ran)]))
+    closes = ran.raw.closes[_span(ran)]
+    assert len(points) == len(closes) if len(closes) <= 20_000 else 10_000 < len(points) <= 20_000
+    assert (points[0].bar_ms, points[-1].bar_ms) == (closes[0], closes[-1])
     for name in ("equity", "gross", "net", "cash"):
         theirs = np.array([getattr(point, name) for point in points])
         np.testing.assert_allclose(mine[name], theirs, rtol=NEAR, atol=1e-6 * NEAR, err_msg=name)
@@ -204,7 +206,7 @@ def test_the_command_prints_the_same_document(ran: Ran, shared_data: Path) -> No
     assert done.returncode == 0, done.stderr
     encoder = msgspec.json.Encoder(decimal_format="number")
     printed, mine = (json.loads(text, parse_float=Decimal) for text in (done.stdout, encoder.encode(ran.result)))
-    for name in ("run", "seconds", "bars_per_second", "warnings"):  # the run is named by its arguments too, paths included
+    for name in ("run", "command", "seconds", "bars_per_second", "warnings"):  # the run is named by its arguments too, paths included
         printed.pop(name)
         mine.pop(name)
     assert printed == mine
