@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import wild
 
-COUNT = int(os.environ.get("SLUICE_FUZZ_STRATEGIES", "8"))
+COUNT = int(os.environ.get("SLUICE_FUZZ_STRATEGIES", "5"))
 SEED = int(os.environ.get("SLUICE_FUZZ_SEED", "0"))
 KINDS = {"a few cuts": 0, "many cuts": 1, "cuts side by side": 2}
 met: Counter[str] = Counter()
@@ -36,6 +36,6 @@ def test_those_strategies_met_everything_that_can_happen() -> None:
     if not met["strategies"]:
         pytest.skip("no strategy ran in this process")
     print(dict(met))
-    if met["strategies"] >= 8:
+    if met["strategies"] >= 5:
         assert met["that traded"] > met["strategies"] // 2
         assert min(met[name] for name in ("orders", "updates", "fills", "refusals", "funding", "cancels")) > 0

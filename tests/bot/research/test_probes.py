@@ -13,8 +13,8 @@ from strategies.factors import Machine, compile_factors, parse
 
 Array = NDArray[np.float64]
 FIELDS = ("open", "high", "low", "close", "volume")
-BARS, SYMBOLS = 700, 3
-CUTS = 60
+BARS, SYMBOLS = 420, 3
+CUTS = 40
 
 
 def market(scale: float = 1.0, seed: int = 4) -> Rows:
@@ -138,7 +138,7 @@ def test_a_subject_that_does_not_is_not_accused(name: str, scale: float) -> None
     short, poisoned = found(of_frame(HONEST[name]), market(scale), 1e-9)
     assert not short.differing[0]
     assert not poisoned.differing[0]
-    assert short.compared[0] > 1_000
+    assert short.compared[0] > 600
 
 
 def compiled(texts: Sequence[str]) -> Callable[[], Machine]:
@@ -168,7 +168,7 @@ def test_a_machine_is_blind_to_the_future_and_to_the_cut() -> None:
     kept = probes.restoring(lambda a, b: resumed(fresh, a, b), data, whole, [1, 63, 64, 350])
     for tally in (short, poisoned, cut, kept):
         assert not tally.differing.any()
-        assert (tally.compared > 2_000).all()
+        assert (tally.compared > 1_000).all()
 
 
 def test_a_machine_that_reads_the_next_bar_is_found_by_every_probe() -> None:
@@ -207,7 +207,8 @@ def test_drift_is_that_of_the_definition() -> None:
     closes = data.values[:, 3, 0]
     keep = 1 - 2 / (span + 1)
     at = np.unique(np.linspace(61, BARS - 1, 8).astype(int))
-    expected = max(abs(1 - _recursive(closes[t - 60 : t + 1], keep) / _recursive(closes[: t + 1], keep)) for t in at.tolist())
+    both_means = [(_recursive(closes[t - 60 : t + 1], keep), _recursive(closes[: t + 1], keep)) for t in at.tolist()]
+    expected = max(abs(late - full) / max(late, full) for late, full in both_means)
     assert table.worst[2, 0] == pytest.approx(expected, rel=1e-6)
     assert table.worst[0, 1] == np.inf
     assert table.worst[1:, 1].max() < 1e-12
