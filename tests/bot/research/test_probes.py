@@ -213,10 +213,10 @@ def test_drift_is_that_of_the_definition() -> None:
     assert table.worst[0, 1] == np.inf
     assert table.worst[1:, 1].max() < 1e-12
     assert table.worst[3, 2] > 0.05
-    settled = probes.settling(both, data, whole, (100, 233))
+    settled = probes.settling(both, data, whole, (20, 60))
     assert settled[1] == 24
     assert settled[2] == -1
-    assert 100 < settled[0] < 400
+    assert 150 < settled[0] < 360
 
 
 def _recursive(closes: Array, keep: float) -> float:
