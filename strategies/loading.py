@@ -6,6 +6,7 @@ What a strategy file may import and call is what `strategies.purity` lets pass; 
 import builtins
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.abc import InspectLoader
 from importlib.util import module_from_spec, spec_from_loader
 from types import CodeType, ModuleType
@@ -21,6 +22,7 @@ MOST_BARS = 10_000_000
 _MARKET = frozenset({"open", "high", "low", "close", "volume", "turnover"})
 
 
+@lru_cache(maxsize=16)
 def load(source: str, file: str) -> type[Strategy]:
     """The strategy that a source declares. Raises StrategyError with every place that is wrong; then nothing of it has run.
 
@@ -100,6 +102,10 @@ def _problems(kind: type[Strategy]) -> list[tuple[str, str]]:
     if not isinstance(names, tuple) or not all(isinstance(n, str) and NAME.fullmatch(n) for n in names) or len(set(names)) < len(names):
         found.append(("contributions", "contributions must be a tuple of different names in lower case"))
     hooked = kind.decide is not Strategy.decide
+    if hooked and kind.rebalance != 1:
+        found.append(("rebalance", "rebalance is of a declared target; a hook asks bar.index % n"))
+    if kind.confidence and (hooked or kind.signals):
+        found.append(("confidence", "confidence is of a declared score; a signal and a Target have their own"))
     ways = [name for name, given in (("score", kind.score), ("signals", kind.signals), ("decide", hooked)) if given]
     if len(ways) > 1 or (hooked and kind.target):
         found.append(

@@ -293,6 +293,8 @@ REFUSED: Mapping[str, str] = {
     "must be a Signal": "class A(Strategy):\n    signals = {'x': 'close'}\n",
     "rebalance must be a whole number": "class A(Strategy):\n    rebalance = 0\n    target = '0.1'\n",
     "warm_up must be a whole number": "class A(Strategy):\n    warm_up = -1\n    score = 'close'\n",
+    "a hook asks bar.index": "class A(Strategy):\n    rebalance = 5\n    def decide(self, bar: Bar):\n        return None\n",
+    "confidence is of a declared score": "class A(Strategy):\n    confidence = '1'\n    signals = {'x': Signal('close')}\n",
     "contributions must be a tuple": "class A(Strategy):\n    contributions = ('a', 'a')\n    score = 'close'\n",
     "has low 3 above high 1": "class A(Strategy):\n    n: int = Parameter(2, low=3, high=1)\n    score = 'close'\n",
     "must lie in [0.0, 1.0], not 3.0": "class A(Strategy):\n    n: float = Parameter(3.0, low=0.0, high=1.0)\n    score = 'close'\n",
