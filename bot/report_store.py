@@ -72,7 +72,7 @@ def report_of(reader: Reader, name: str = "last") -> RunReport:
         reasons=_ranked(reasons(reader.conn, run.id)), skipped=tuple(why.counts.items()), traded=why.traded,
         refusals=_ranked(Counter(one.code for one in refusals)), refused=tuple(_refused(one) for one in refusals[-REFUSED:]),
         charts=charts(reader, run, (begins, ends), fills, refusals, trips),
-        factors=_factors(summary, config), assumptions=assumptions(config), settings=settings_of(config),
+        factors=_factors(summary, config), assumptions=assumptions(config, run.mode), settings=settings_of(config),
         warnings=_warnings(reader, run, summary, points), seed=run.seed, digest=run.digest or "", data_hash=run.data_hash,
         config_hash=run.config_hash, versions=tuple(sorted(run.versions.items())), command=_command(reader, run, summary),
     )  # fmt: skip
@@ -166,8 +166,11 @@ def days_of(curve: Curve) -> tuple[tuple[int, float], ...]:
     return tuple((key * DAY, value) for key, value in _periods(curve, [(at - 1) // DAY for at in curve.at_ms]))
 
 
-def assumptions(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """How fills, costs and funding were modelled, with the settings of the run."""
+def assumptions(config: dict[str, Any], mode: str = "replay") -> tuple[tuple[str, str], ...]:
+    """How fills, costs and funding were modelled, with the settings of the run; a live run models none of them."""
+    annual = ("Annualised", "by bar length on a year of 365 days, no interest on cash")
+    if mode == "live":
+        return (("Fills, fees, funding", "as the exchange reported them, with its times"), annual)
 
     def known(table: str, key: str) -> str:
         value = _dig(config, table, key)
@@ -182,7 +185,7 @@ def assumptions(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Latency", f"{known('execution', 'latency_ms')} ms until an order arrives; the open moves against it, by the root of the time"),
         ("Depth", f"at most {known('execution', 'volume_share')} of a bar's volume; the rest of an order waits for the next bar"),
         ("Funding", "at each settlement that the data have, on the mark, paid or received"),
-        ("Annualised", "by bar length on a year of 365 days, no interest on cash"),
+        annual,
     )  # fmt: skip
 
 

@@ -194,3 +194,7 @@ def test_assumptions_carry_the_settings_of_the_run() -> None:
     said = dict(assumptions({"costs": {"taker_bps": "5.5", "maker_bps": "2", "spread_bps": "1", "slippage_bps": "1", "impact": "100"}}))
     assert said["Fees"] == "taker 5.5 bps, maker 2 bps of notional" and "100 bps" in said["Impact"]
     assert "not recorded" in said["Latency"]
+
+
+def test_a_live_run_assumes_nothing_about_its_fills() -> None:
+    assert [name for name, _ in assumptions({"costs": {"taker_bps": "5.5"}}, "live")] == ["Fills, fees, funding", "Annualised"]
