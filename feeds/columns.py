@@ -45,6 +45,14 @@ BINANCE = (
     "taker_buy_quote_volume", "ignore",
 )  # fmt: skip
 PLAIN = BINANCE[:6]
+# dumps of trades without a header, by a word of the file's name
+TRADES = (
+    (
+        "aggtrades",
+        ("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker", "best_match"),
+    ),
+    ("trades", ("id", "price", "quantity", "quote_qty", "time", "is_buyer_maker", "best_match")),
+)
 LEFT = {"ignore", "close_time", "unnamed_0", "index", "adj_close", "funding_interval_hours", "interval"}
 # what the name of a file says of its kind
 KINDS = (
@@ -142,7 +150,12 @@ def _layout(sheet: Sheet, notes: list[str]) -> str:
 def _headed(sheet: Sheet, notes: list[str]) -> Sheet:
     """A sheet without names, by its width; the values are checked like all others later."""
     width = len(sheet.columns)
-    names = {len(BINANCE): BINANCE, len(PLAIN): PLAIN, len(PLAIN) + 1: (*PLAIN, "turnover")}.get(width)
+    trades = next((found for word, found in TRADES if word in sheet.path.name.lower()), ())
+    names = (
+        trades[:width]
+        if 6 <= width <= len(trades)
+        else {len(BINANCE): BINANCE, len(PLAIN): PLAIN, len(PLAIN) + 1: (*PLAIN, "turnover")}.get(width)
+    )
     if names is None:
         raise BadData(
             f"{sheet.name}: no header line and {width} columns: cannot tell which is which; "

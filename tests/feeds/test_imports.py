@@ -163,6 +163,24 @@ def test_dumps_of_bybit_are_understood(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_trades_of_binance_become_bars(tmp_path: Path, shared_data: Path) -> None:
+    lines = [(1, 100.0, 2.0, START + 5), (2, 103.0, 1.0, START + 59_999), (3, 101.0, 4.0, START + MINUTE)]
+    spot = "".join(f"{i},{price},{size},{i},{i},{at * 1_000},True,True\n" for i, price, size, at in lines)
+    path = zipped(tmp_path / "BTCUSDT-aggTrades-2024-01-01.zip", a=spot)
+    _, archive = bring(tmp_path, path, timeframe=MINUTE)
+    assert bars(archive) == [(START, 100.0, 103.0, 100.0, 103.0, 3.0, 303.0), (START + MINUTE, *[101.0] * 4, 4.0, 404.0)]
+    real = shared_data / "micro" / "binance_spot_PEPEUSDT_20241027_aggtrades.parquet"
+    trades = pd.read_parquet(real)
+    _, archive = bring(tmp_path, real, timeframe=HOUR)
+    hours = trades.groupby(trades["ts_ms"] // HOUR * HOUR)
+    expected = pd.DataFrame(
+        {"open": hours["price"].first(), "high": hours["price"].max(), "low": hours["price"].min(), "close": hours["price"].last()}
+    )
+    stored = archive.rows(Shelf("candles", HOUR, "PEPEUSDT"))
+    assert stored.at.tolist() == expected.index.tolist()
+    assert stored.values[:, :4] == pytest.approx(expected.to_numpy())
+
+
 def test_files_of_cryptodatadownload_are_understood(tmp_path: Path) -> None:
     lines = ["https://www.CryptoDataDownload.com", "Unix,Date,Symbol,Open,High,Low,Close,Volume BTC,Volume USDT,tradecount"]
     for i in reversed(range(4)):  # newest first
