@@ -95,7 +95,8 @@ def test_perfect_foresight_earns_under_every_scheme() -> None:
     settings = Settings(rebalance=1, horizon=1, costs=FREE)
     for scheme in ("rank", "quantile", "top", "zscore", "time_sign", "time_zscore", "time_rank"):
         for long_only in (False, True):
-            found = backtest(made, labels_of(made, 1), msgspec.structs.replace(settings, scheme=scheme, long_only=long_only))
+            asked = msgspec.structs.replace(settings, scheme=scheme, long_only=long_only)
+            (found,) = backtest_many(made, [labels_of(made, 1)], asked)
             assert value(found, "total_return") > 5.0, (scheme, long_only)
             assert found.direction == 1
 
