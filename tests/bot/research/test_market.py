@@ -177,8 +177,8 @@ def test_a_market_until_a_row_knows_nothing_of_the_rest() -> None:
 def test_slow_columns_are_those_of_a_session(shared_data: Path) -> None:
     """The same files through the history and the assembler that a replay has, block by block."""
     files = [shared_data / f"candles/1h_perp_bybit/{name}USDT.parquet" for name in ("BTC", "ETH")]
-    funding, metrics = [shared_data / "derivs/funding_rates.parquet"], [shared_data / "onchain/coinmetrics_daily.parquet"]
-    names = ["funding_rate", "active_addresses", "exchange_inflow_z"]
+    funding, metrics = [shared_data / "derivs/funding_rates.parquet"], [shared_data / "onchain/market_wide_daily.parquet"]
+    names = ["funding_rate", "fear_greed", "stablecoin_supply_z"]
     ours = open_market(files, funding=funding, metrics=metrics, venue="bybit").market(names)
     symbols = ("BTCUSDT", "ETHUSDT")
     history = read_candles(files)
