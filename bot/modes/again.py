@@ -72,7 +72,10 @@ def verify(store: Path, run: str = "last", say: Say = lambda done, total: None) 
         if found is not None:
             with Reader.open(Path(folder) / "again.db") as fresh:
                 counted = list(compare(reader, row.id, fresh, found.run, part=part and row.mode == "replay"))
-        return _verdict(reader, store, row, found, counted, chains, faults, unchecked)
+        verdict = _verdict(reader, store, row, found, counted, chains, faults, unchecked)
+    if verdict.ok and not verdict.checked:
+        raise NotFound(f"run {row.id} has decided nothing yet, so there is nothing to compare; let it trade for longer")
+    return verdict
 
 
 def _verdict(
