@@ -33,10 +33,11 @@ class Blame:
     """Whatever goes wrong within is the strategy's: told in one line, with the file and the line of it.
 
     where  what was going on; it may be changed on the way
+    line   what is named where no line of the file was at work
     """
 
-    def __init__(self, file: str, where: str = "") -> None:
-        self._file, self.where = file, where
+    def __init__(self, file: str, where: str = "", line: int = 1) -> None:
+        self._file, self.where, self._line = file, where, line
 
     def __enter__(self) -> "Blame":
         return self
@@ -44,7 +45,7 @@ class Blame:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception) or isinstance(error, StrategyError):
             return
-        line, step = 0, error.__traceback__
+        line, step = self._line, error.__traceback__
         while step is not None:
             if step.tb_frame.f_code.co_filename == self._file:
                 line = step.tb_lineno

@@ -88,7 +88,7 @@ class Hook:
         first, timeframe = bars.first + 1, bars.timeframe
         live = since // timeframe - bars.first
         rows = zip(factors.tolist(), prices.tolist(), present.tolist(), strict=True)
-        with _Place(self._plan.file, bar):
+        with _Place(self._plan, bar):
             for row, (bar._factors, bar._prices, bar._present) in enumerate(rows):
                 bar.index = first + row
                 bar.time = bar.index * timeframe
@@ -205,8 +205,8 @@ class Hook:
 class _Place(Blame):
     """Blames the strategy, and says at which bar and symbol it was."""
 
-    def __init__(self, file: str, bar: Bar) -> None:
-        super().__init__(file)
+    def __init__(self, plan: HookPlan, bar: Bar) -> None:
+        super().__init__(plan.file, line=plan.kind.decide.__code__.co_firstlineno)
         self._bar = bar
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
