@@ -34,6 +34,7 @@ from feeds.news_files import NewsFile
 from feeds.synth import is_synthetic
 from feeds.times import Millis, iso, now
 
+VALUES = 1 << 19  # that are computed at once: more do not fit into a processor's cache
 EQUITY_ROWS = 20_000  # points of the equity curve that a replay keeps
 
 
@@ -57,7 +58,7 @@ def replay(
 ) -> ReplayResult:  # fmt: skip
     """Trade through history. Bars before `start` only warm up; `stop` is the first instant that is not replayed.
 
-    block  bars, over all symbols, that are computed at once
+    block  bars, over all symbols, that are computed at once; many factors make it less
     store  keep the run in this file (None: in memory); a run of the same name that is there is replaced
     command  that has the same run again, to be kept with it
     Raises BadData, FactorError, ConfigError before anything is written.
@@ -86,7 +87,9 @@ def replay(
             progress(done, total)
 
         with _no_collector():
-            blocks = history.blocks(max(1, block // len(history.symbols)), first, stop, market.others)
+            wide = len(history.symbols) * len(session.engine.program.names)
+            rows = max(1, min(block // len(history.symbols), VALUES // wide))
+            blocks = history.blocks(rows, first, stop, market.others)
             session.replay(blocks, books, journal, step=step, progress=advance)
             seconds = time.perf_counter() - begun
             _keep_equity(session, journal, history.timeframe, EQUITY_ROWS)
