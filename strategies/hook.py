@@ -69,6 +69,7 @@ class Hook:
         self._bar = Bar(symbols, factors)
         self._prices: list[float] = [math.nan] * len(symbols)
         self._memory = memory(plan.kind)
+        self._declared = set(vars(plan.kind))
         self._strategy = strategy = plan.kind.__new__(plan.kind)
         for name, value in {**self._memory, **plan.values}.items():
             setattr(strategy, name, copy.deepcopy(value))
@@ -193,6 +194,15 @@ class Hook:
         return Said(side, reason, score, confidence, target, parts)
 
     def _check_memory(self) -> None:
+        """What it remembers is declared and plain, and what is declared has not changed."""
+        held = vars(self._strategy)
+        strays = sorted(held.keys() - self._memory.keys() - self._plan.values.keys()) + sorted(
+            vars(self._plan.kind).keys() - self._declared
+        )
+        changed = [name for name, value in self._plan.values.items() if held.get(name) != value]
+        if strays or changed:
+            said = f"self.{strays[0]} is not declared in the class" if strays else f"the parameter {changed[0]} was changed"
+            raise StrategyError(f"{self._plan.file}  {said}: it would be lost with the session")
         for name in self._memory:
             strange = _strange(getattr(self._strategy, name))
             if strange:

@@ -209,8 +209,14 @@ class _Reader(ast.NodeVisitor):
     def visit_AsyncWith(self, node: ast.AsyncWith) -> None:
         self._say(node, "async with: a strategy does not wait", "")
 
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self._targets(node.target)
+        self.generic_visit(node)
+
     def visit_With(self, node: ast.With) -> None:
         for item in node.items:
+            if item.optional_vars is not None:
+                self._targets(item.optional_vars)
             if dotted(item.context_expr) not in ("np.errstate", "numpy.errstate"):
                 self._say(item.context_expr, "with opens something", "only `with np.errstate(...)` may stand in a strategy")
         self.generic_visit(node)
@@ -281,7 +287,20 @@ class _Reader(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self._targets(target)
+        self._another_name(node.value)
         self.generic_visit(node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self._another_name(node.value)
+        self.generic_visit(node)
+
+    def _another_name(self, value: ast.expr) -> None:
+        """By another name what is shared could be changed unseen."""
+        if isinstance(value, ast.Name) and self._functions:
+            function = self._functions[-1]
+            shared = value.id in self._classes and value.id not in function.names
+            if shared or value.id in (function.self_name, function.bar):
+                self._say(value, f"gives {value.id} another name", "use the one that it has")
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self._targets(node.target)

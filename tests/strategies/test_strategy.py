@@ -212,10 +212,24 @@ def test_an_error_of_the_hook_itself_has_its_line() -> None:
         )
 
 
-def test_memory_that_is_no_plain_value_is_refused() -> None:
-    text = "class A(Strategy):\n    last: object = None\n    def decide(self, bar: Bar):\n        self.last = bar\n        return None\n"
-    with pytest.raises(StrategyError, match=r"self\.last holds a Bar"):
-        one_view(text.replace("object", "Bar | None"), 10, 1)
+@pytest.mark.parametrize(("value", "kind"), [("(i for i in (1, 2))", "generator"), ("lambda: 1", "function"), ("[keep(bar)]", "Bar")])
+def test_memory_that_is_no_plain_value_is_refused(value: str, kind: str) -> None:
+    text = f"def keep(x):\n    return x\nclass A(Strategy):\n    last: list[int] = []\n    def decide(self, bar: Bar):\n        self.last = {value}\n"
+    with pytest.raises(StrategyError, match=rf"self\.last holds a {kind}"):
+        one_view(text, 10, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("keep(self).last = 3", r"self\.last is not declared"), ("keep(self).n = 3", "the parameter n was changed"),
+        ("keep(A).last = 3", r"self\.last is not declared"),
+    ],
+)  # fmt: skip
+def test_what_the_source_hides_is_found_at_work(body: str, message: str) -> None:
+    text = f"def keep(x):\n    return x\nclass A(Strategy):\n    n: int = Parameter(1)\n    def decide(self, bar: Bar):\n        {body}\n"
+    with pytest.raises(StrategyError, match=message):
+        one_view(text, 10, 1)
 
 
 def test_a_declared_score_is_the_sum_of_its_parts() -> None:
