@@ -214,7 +214,8 @@ def test_an_error_of_the_hook_itself_has_its_line() -> None:
 
 @pytest.mark.parametrize(("value", "kind"), [("(i for i in (1, 2))", "generator"), ("lambda: 1", "function"), ("[keep(bar)]", "Bar")])
 def test_memory_that_is_no_plain_value_is_refused(value: str, kind: str) -> None:
-    text = f"def keep(x):\n    return x\nclass A(Strategy):\n    last: list[int] = []\n    def decide(self, bar: Bar):\n        self.last = {value}\n"
+    text = "def keep(x):\n    return x\nclass A(Strategy):\n    last: list[int] = []\n"
+    text += f"    def decide(self, bar: Bar):\n        self.last = {value}\n"
     with pytest.raises(StrategyError, match=rf"self\.last holds a {kind}"):
         one_view(text, 10, 1)
 
