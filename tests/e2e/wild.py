@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from bot import plan as plans
@@ -61,6 +62,49 @@ FIELDS = ("open", "high", "low", "close", "volume", "close", "close", "volume", 
 PLAIN = ("-zscore(close, 20)", "close / delay(close, 9) - 1", "ema(close, 5) / ema(close, 20) - 1", "-ts_rank(close * volume, 12)")
 
 
+AIMED = '''
+from strategies.strategy import Strategy
+
+
+class Drawn(Strategy):
+    """Holds more of what stands further from its mean."""
+
+    factors = {{"drawn": "{text}"}}
+    target = "clip(ts_zscore(drawn, {window}) * 0.1, -{size}, {size})"
+    rebalance = {every}
+'''
+HOOKED = '''
+from strategies.strategy import FLAT, HOLD, LONG, SHORT, Bar, Side, Strategy, Targets
+
+
+class Drawn(Strategy):
+    """Turns with its factor, sizes it now and then, and gets out after a while."""
+
+    factors = {{"drawn": "ts_zscore({text}, {window})"}}
+    held: dict[str, int] = {{}}
+
+    def begin(self, symbols: tuple[str, ...], timeframe: int) -> None:
+        self.held = dict.fromkeys(symbols, 0)
+
+    def decide(self, bar: Bar) -> Targets | None:
+        if bar.warming:
+            return None
+        wanted: dict[str, Side | float] = {{}}
+        for symbol in bar.symbols:
+            self.held[symbol] = self.held[symbol] + 1 if bar.side(symbol) else 0
+            value = bar.factor("drawn", symbol)
+            if not bar.known("drawn", symbol):
+                wanted[symbol] = HOLD
+            elif self.held[symbol] > {most}:
+                wanted[symbol] = FLAT
+            elif value > 1.5:
+                wanted[symbol] = {size}
+            else:
+                wanted[symbol] = LONG if value > 0.8 else SHORT if value < -0.8 else HOLD
+        return wanted
+'''
+
+
 class Strategy(NamedTuple):
     """A config, and what it is run over."""
 
@@ -72,9 +116,12 @@ class Strategy(NamedTuple):
     warm_up: int
     rows: int
     holes: float
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"seed {self.seed}: {self.place.folder} {self.symbols} {self.timeframe // MINUTE}m {self.rows} rows {self.changes}"
+        return (
+            f"seed {self.seed}: {self.place.folder} {self.symbols} {self.timeframe // MINUTE}m {self.rows} rows {self.changes} {self.code}"
+        )
 
 
 class Books(NamedTuple):
@@ -111,19 +158,40 @@ def drawn(seed: int) -> Strategy:
     changes["trading.share"] = min(changes["trading.share"], *(changes[f"risk.max_{name}"] for name in ("position_share", "gross")),
                                    changes["risk.max_order_notional"] / 150_000)  # fmt: skip
     holes = rng.choice((0.0, 0.0, 0.03))
-    return Strategy(seed, changes, place, symbols, timeframe, 4 * window + 120, rng.choice((350, 600, 900)), holes)
+    rows = rng.choice((350, 600, 900))
+    kind = rng.random()
+    code = aimed(rng, timeframe) if kind < 0.2 else hooked(rng, timeframe) if kind < 0.35 else ""
+    return Strategy(seed, changes, place, symbols, timeframe, 4 * window + 120, rows, holes, code)
+
+
+def aimed(rng: random.Random, timeframe: int) -> str:
+    """A strategy file that says how much to hold."""
+    return AIMED.format(
+        text=rng.choice((factor(rng, timeframe), *PLAIN)),
+        window=rng.choice((5, 30)),
+        size=rng.choice((0.05, 0.3)),
+        every=rng.choice((1, 1, 7)),
+    )
+
+
+def hooked(rng: random.Random, timeframe: int) -> str:
+    """A strategy file with a hook that remembers."""
+    return HOOKED.format(text=rng.choice((factor(rng, timeframe), *PLAIN)), window=rng.choice((5, 30)), most=rng.choice((3, 20)),
+                         size=rng.choice((0.1, 0.4)))  # fmt: skip
 
 
 def trading(rng: random.Random) -> dict[str, Any]:
     """From a decision to an order."""
     return {
-        "trading.sizing": rng.choice(("fixed", "fixed", "volatility")), "trading.share": rng.choice((0.05, 0.3, 1.5)),
+        "trading.sizing": rng.choice(("fixed", "fixed", "volatility", "notional")), "trading.notional": rng.choice((2_000, 8_000)),
+        "trading.share": rng.choice((0.05, 0.3, 1.5)),
         "trading.target_volatility": rng.choice((0.05, 0.5)), "trading.reversal": rng.choice(("flip", "flat")),
         "trading.long_only": rng.random() < 0.2, "trading.order_type": rng.choice(("market", "market", "limit")),
         "trading.limit_offset_bps": rng.choice((0, 2, 30)), "trading.post_only": rng.random() < 0.3,
         "trading.limit_bars": rng.choice((1, 3, 8)), "trading.stop_loss": rng.choice((0, 0.002, 0.01, 0.03)),
         "trading.take_profit": rng.choice((0, 0.003, 0.02)), "trading.cool_down_bars": rng.choice((0, 1, 7)),
         "trading.max_bars": rng.choice((0, 0, 5, 40)),
+        "trading.rebalance_band": rng.choice((0.01, 0.0, 0.1)),
     }  # fmt: skip
 
 
@@ -227,7 +295,11 @@ def market(strategy: Strategy, data: Path) -> World:
 
 
 def settings(strategy: Strategy) -> Config:
-    return load(None, {}, strategy.changes).config
+    config = load(None, {}, strategy.changes).config
+    if strategy.code:
+        own = msgspec.structs.replace(config.strategy, code=strategy.code, file="drawn.py", factors={})
+        config = msgspec.structs.replace(config, strategy=own)
+    return config
 
 
 def plug(strategy: Strategy, history: History, tap: Any) -> Session:
