@@ -261,7 +261,7 @@ def _setting(sources: "Sources", dialect: str, units: str | None) -> Any:  # Any
 def _factors(texts: Sequence[str], batch: str | None, setting: Any) -> "tuple[list[tuple[str, Node]], list[Document]]":
     """Those that can be read, by name, and why the others cannot."""
     from bot import factor_text
-    from strategies.errors import FactorError
+    from strategies.errors import BadText, FactorError
 
     given: list[Source | factor_text.Refused] = [factor_text.of_argument(text, stdin()) for text in texts]
     if batch is not None:
@@ -276,10 +276,12 @@ def _factors(texts: Sequence[str], batch: str | None, setting: Any) -> "tuple[li
                 raise source.error
             name = name or (source.text.strip() if source.name == "factor" else source.name)
             node, _ = factor_text.read_over(source, setting)
+            if found.get(name, node) is not node:
+                raise BadText(f"{name!r} was the name of another factor before", suggestion="give every factor an id of its own")
         except FactorError as error:
             refused.append({"id": plain(name or source.id), **factor_text.refused(error)})
             continue
-        found.setdefault(name, node)
+        found[name] = node
     if not found:
         why = f" ({refused[0]['id']}: {refused[0]['message']})" if refused else ""
         raise ConfigError(f"there is no factor to try{why}.  Name some: as text, as files, or --batch FILE.jsonl")
@@ -320,8 +322,9 @@ def _ranking(out: Out, answer: "Document") -> list[str]:
     head = (
         "", "factor", "sign", "train rank IC", "rank IC", "t", "Sharpe", "a year", "turnover", "break-even", "BH p", "DSR",
     )  # fmt: skip
+    where = answer["ranked_on"]
     said = (
-        f"{answer['trials']} factors tried, {answer['effective_trials']} different ones; ranked by {answer['by']} on validate; "
+        f"{answer['trials']} factors tried, {answer['effective_trials']} different ones; ranked by {answer['by']} on {where}; "
         f"{answer['discoveries']} with a rank IC that is no luck (Benjamini-Hochberg, 5 %)"
     )
     return [*out.table(head, rows, (0, *range(3, 12))), said, "DSR: the chance that the Sharpe ratio is above the best of so many by luck"]

@@ -88,6 +88,8 @@ def backtest_many(
         nodes = [each for each in given if isinstance(each, Node)]
         if 0 < len(nodes) < len(given):
             raise ValueError("give graphs or values, not both at once")
+        if wrong := [np.shape(each) for each in given if not isinstance(each, Node) and np.shape(each) != market.close.shape]:
+            raise ValueError(f"values are float64{list(market.close.shape)}, one for each bar and symbol, not {list(wrong[0])}")
         values = factor_values(ground.market, nodes) if nodes else np.stack([np.asarray(v)[: ground.market.rows] for v in given])
         seen = ground.evidence(values)
         directions = [ground.direction(each) for each in seen]

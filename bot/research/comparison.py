@@ -44,7 +44,7 @@ class Luck(msgspec.Struct, frozen=True):
 
 
 def entry(found: Backtest, by: str) -> Entry:
-    """A factor as a comparison keeps it."""
+    """A factor as a comparison keeps it; where the settings leave no validate, train has to do, and the answer says so."""
     part = found.slices.get("validate") or found.slices["train"]
     rows = slice(*((at - found.start) // found.timeframe + found.first for at in (part.start, part.stop)))
     late = found.settings.latency
@@ -77,7 +77,7 @@ def comparison(entries: Sequence[Entry], by: str) -> Document:
         "factors": rows,
         "ranked": [row["factor"] for row in rows],
         "by": by,
-        "ranked_on": "validate",
+        "ranked_on": "validate" if all("validate" in each.document["slices"] for each in ranked) else "train",
         "trials": trials,
         "effective_trials": alike,
         "discoveries": sum(row["luck"].discovery for row in rows),

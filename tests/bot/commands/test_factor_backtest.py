@@ -105,16 +105,21 @@ def test_looks_at_the_test_slice_are_counted(data: Path, capsys: Capture, tmp_pa
 
 
 def test_many_are_ranked_on_validate_and_counted(data: Path, capsys: Capture, tmp_path: Path) -> None:
-    batch = [{"id": f"m{n}", "text": f"close / delay(close, {n}) - 1"} for n in (2, 5, 9)] + [{"id": "bad", "text": "close +"}]
+    batch = [{"id": f"m{n}", "text": f"close / delay(close, {n}) - 1"} for n in (2, 5, 9)] + [
+        {"id": "bad", "text": "close +"},
+        {"id": "m2", "text": "volume"},
+    ]
     (tmp_path / "f.jsonl").write_text("\n".join(json.dumps(row) for row in batch))
     words = ("factor", "compare", "rsi(close, 14)", "--batch", "f.jsonl", "--data", data / "candles", "--by", "rank_ic")
     found = document(capsys, *words)
-    assert found["trials"] == 4 and [row["id"] for row in found["refused"]] == ["bad"]  # type: ignore[attr-defined]
+    assert found["trials"] == 4 and [row["id"] for row in found["refused"]] == ["bad", "m2"]  # type: ignore[attr-defined]
     ranked = [row["slices"]["validate"]["metrics"]["rank_ic"]["value"] for row in found["factors"]]  # type: ignore[attr-defined]
     assert ranked == sorted(ranked, reverse=True) and set(found["ranked"]) == {"rsi(close, 14)", "m2", "m5", "m9"}  # type: ignore[call-overload]
     assert all(0 <= row["luck"]["adjusted_p"] <= 1 for row in found["factors"])  # type: ignore[attr-defined]
     code, said, _ = run(capsys, *words)
     assert code == 0 and "4 factors tried" in said and "bad: refused" in said
+    without = document(capsys, *words, "--split", "80/0/20")
+    assert (found["ranked_on"], without["ranked_on"]) == ("validate", "train")
     alone = document(capsys, "factor", "backtest", "close / delay(close, 5) - 1", "--data", data / "candles", "--draws", 0)
     other = next(row for row in found["factors"] if row["factor"] == "m5")  # type: ignore[attr-defined]
     assert alone["slices"] == other["slices"] and alone["direction"] == other["direction"]

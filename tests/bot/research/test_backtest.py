@@ -227,6 +227,10 @@ def test_settings_that_cannot_be_are_refused_by_name() -> None:
         Costs(fee_bps=-1.0)
     with pytest.raises(ValueError, match="too few"):
         backtest(market(40), np.zeros((40, 12)), Settings())
+    with pytest.raises(ValueError, match=r"values are float64\[900, 12\], one for each bar and symbol, not \[899, 12\]"):
+        backtest(market(), np.zeros((899, 12)))
+    with pytest.raises(ValueError, match="not both at once"):
+        list(backtest_many(market(), [np.zeros((900, 12)), node("close")]))
     with pytest.raises(FactorError, match="mvrv"):
         backtest(market(), read("mvrv", timeframe=HOUR, fields=("mvrv",)).node)
 
