@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bot.commands import factor_backtest
+from bot.research import comparison, settings
 from tests.bot.commands.books import run
 from tests.builders import START
 
@@ -149,3 +151,14 @@ def test_nothing_to_try_is_refused(data: Path, capsys: Capture) -> None:
     assert code == 4 and "there is no factor to try" in errors
     code, _, errors = run(capsys, "factor", "backtest", "--data", data / "candles")
     assert code == 2 and "TEXT" in errors
+
+
+def test_the_options_are_those_of_the_settings() -> None:
+    """The command is light and names them again: names, choices and defaults have to be the same."""
+    assert tuple(factor_backtest.SCHEMES) == settings.SCHEMES and tuple(factor_backtest.RANKED_BY) == comparison.RANKED_BY
+    options = {parameter.name: parameter for parameter in factor_backtest.backtest.params}
+    for struct in (settings.Settings(), settings.Costs()):
+        for name in struct.__struct_fields__:
+            if name in options and name not in ("rebalance", "draws", "horizons"):
+                assert options[name].default == getattr(struct, name), name
+    assert set(settings.Costs.__struct_fields__) <= set(options)
