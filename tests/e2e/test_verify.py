@@ -27,6 +27,7 @@ from bot.verdict import Verdict
 from feeds.events import Event
 from feeds.times import HOUR, MINUTE
 from tests.e2e.runs import World, settings, world
+from tests.e2e.test_strategy_check import HOOK
 
 ROOT = Path(__file__).parents[2]
 METRICS = ("exchange_netflow",)
@@ -115,6 +116,26 @@ def test_a_run_that_was_killed_is_compared_as_far_as_it_came(market: World, tmp_
     verdict = verify(tmp_path / "demo.db")
     assert (verdict.ok, verdict.state, verdict.digest) == (True, "interrupted", "")
     assert any("digest" in line for line in verdict.unchecked)
+
+
+def test_a_strategy_of_ones_own_comes_out_the_same_and_its_code_counts(market: World, tmp_path: Path) -> None:
+    own = msgspec.structs.replace(LOW.strategy, code=HOOK, file="own.py", factors={})
+    recorded(tmp_path / "demo.db", market, pieces=3, config=msgspec.structs.replace(LOW, strategy=own))
+    verdict = verify(tmp_path / "demo.db")
+    assert verdict.ok, verdict
+    assert verdict.tables["fills"].rows > 5
+    with sqlite3.connect(tmp_path / "demo.db") as conn:
+        conn.execute("UPDATE runs SET config = replace(config, 'trend > 1 ', 'trend > 2 ')")
+    conn.close()
+    verdict = verify(tmp_path / "demo.db")
+    assert any("settings" in fault for fault in verdict.faults)
+    assert verdict.decision is not None
+
+
+def test_a_run_that_decided_nothing_is_nothing_to_compare(tmp_path: Path) -> None:
+    recorded(tmp_path / "demo.db", world(40, 2, seed=17))
+    with pytest.raises(NotFound, match="has decided nothing yet"):
+        verify(tmp_path / "demo.db")
 
 
 # what is changed -> the table of the first difference, and a column of it
