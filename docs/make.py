@@ -55,6 +55,8 @@ def events() -> str:
         for kind in _classes(module, Event):
             lines += ["", f"### {kind.__name__}", "", *_text(kind), "", "| field | type | default |", "|---|---|---|", *_fields(kind)]
         for kind in _classes(module, StrEnum):
+            if not vars(kind)["_member_map_"]:
+                continue  # what the others are made of
             lines += ["", f"### {kind.__name__}", "", *_text(kind), "", "| value | |", "|---|---|", *_values(kind)]
     return "\n".join(lines) + "\n"
 
