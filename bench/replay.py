@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--adapters", type=Path)
-    parser.add_argument("--skip", default="", help=f"engines to leave out, comma separated, of {OURS}, {', '.join(PEERS)}")
+    parser.add_argument("--skip", default="", help=f"engines to leave out, separated by semicolons, of {OURS}, {', '.join(PEERS)}")
     parser.add_argument("--results", type=Path, help="a file of what was measured: it grows, and the table is of all that is in it")
     parser.add_argument("--folder", type=Path, help="where bars and stores are made  [default: a temporary one]")
     parser.add_argument("--json", action="store_true")
@@ -204,8 +204,8 @@ def main() -> None:
             cases += others(folder, given.peers, given.adapters, sorted(works))
         if given.data is not None and (not only or "year" in only):
             cases += year(folder, given.data)
-        skipped = given.skip.split(",")
-        cases = [case for case in cases if case.name not in skipped and case.name.split(",")[0] not in skipped]
+        skipped = given.skip.split(";")
+        cases = [case for case in cases if case.name not in skipped and (case.peer or OURS not in skipped)]
         prepare(folder, works | {"R1"}, given.peers is not None)
         results = Results(given.results)
         rounds(cases, folder, given.rounds, results.keep)
