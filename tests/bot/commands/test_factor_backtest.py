@@ -159,6 +159,6 @@ def test_the_options_are_those_of_the_settings() -> None:
     options = {parameter.name: parameter for parameter in factor_backtest.backtest.params}
     for struct in (settings.Settings(), settings.Costs()):
         for name in struct.__struct_fields__:
-            if name in options and name not in ("rebalance", "draws", "horizons"):
+            if name in options and name not in ("rebalance", "draws", "horizons", "long_only", "test", "funding"):
                 assert options[name].default == getattr(struct, name), name
     assert set(settings.Costs.__struct_fields__) <= set(options)
