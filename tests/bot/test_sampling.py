@@ -1,11 +1,13 @@
 """Tries: the same seed and answers give the same ones, within their ranges, whoever chooses them."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bot.errors import ConfigError
 from bot.sampling import ROUND, SAMPLERS, Dimension, Value
 
 SPACE = (
@@ -76,3 +78,10 @@ def test_a_grid_is_every_combination_once_and_then_ends() -> None:
 def test_a_logarithmic_range_has_its_points_in_ratio() -> None:
     assert Dimension("l", "float", 0.001, 10.0, log=True).points() == (0.001, 0.01, 0.1, 1.0, 10.0)
     assert Dimension("n", "int", 1, 3).points() == (1, 2, 3), "rounded, and none twice"
+
+
+def test_without_optuna_the_extra_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"pip install 'sluice\[sweep\]', or take --sampler random or grid"):
+        SAMPLERS["tpe"](SPACE, 1)
+    assert len(SAMPLERS["random"](SPACE, 1).ask(3)) == len(SAMPLERS["grid"](SPACE, 1).ask(3)) == 3
