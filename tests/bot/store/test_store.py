@@ -15,6 +15,7 @@ from sqlite_utils import Database, Migrations
 from bot.errors import CheckFailed, ConfigError, TimedOut
 from bot.store import store as module
 from bot.store.migrations import LEDGER, Schema, Step, level, migrate
+from bot.store.reader import Reader
 from bot.store.store import MEMORY, Market, Store, connect, market_path
 from feeds.events import Source
 from tests.bot.store.building import decision, journal
@@ -263,6 +264,19 @@ def test_store_of_an_older_version_takes_the_missing_steps_and_keeps_its_rows(tm
         ("m001_books",), ("m002_targets",), ("m003_again",), ("m004_prices",), ("m005_more",),
     ]  # fmt: skip
     conn.close()
+
+
+def test_store_of_an_older_version_is_brought_up_to_date_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    conn = connect(str(path), "FULL")
+    migrate(conn, Schema(LEDGER.name, LEDGER.mark, LEDGER.steps[:1]), record=True)
+    conn.execute("INSERT INTO runs VALUES ('r1', 'paper', 'finished', 1, 2, '{}', '', 0, '[]', 60000, '', '{}', NULL, NULL, NULL)")
+    conn.execute("INSERT INTO events VALUES ('r1', 1, 0, 5, 'Tick', '{\"event\":\"Tick\",\"at\":5}')")
+    conn.close()
+    with Reader.open(path) as reader:
+        assert [(row.id, row.arguments) for row in reader.runs()] == [("r1", "{}")]
+        assert reader.verify_inputs("r1").rows == 0
+        assert len(list(reader.inputs("r1"))) == 1
 
 
 def test_step_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
