@@ -18,6 +18,7 @@ from feeds.bars import Array
 LEAST = 20  # observations below which an error says nothing
 FLAT = 1e-14  # relative to the size of the observations: a deviation below is rounding
 PIECE = 8_192  # of an inner product
+ENDLESS = 1e9  # of lags: beyond it any bound is met, and squares stay numbers
 CHUNK = 4_000_000  # resampled values held at a time
 
 Integers = NDArray[np.int64]
@@ -101,7 +102,7 @@ def automatic_lag(x: Array, horizon: int = 1) -> int:
         covariance = 2.0 * _dot(values[step:], values[:-step])
         plain += covariance
         weighted += step * covariance
-    asked = 1.1447 * math.pow(abs(weighted / plain) ** 2 * count, 1.0 / 3.0) if plain > 0 else 0.0
+    asked = 1.1447 * math.pow(min(abs(weighted / plain), ENDLESS) ** 2 * count, 1.0 / 3.0) if plain > 0 else 0.0
     return max(horizon - 1, min(math.ceil(asked), count // 4))
 
 

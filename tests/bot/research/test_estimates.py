@@ -227,3 +227,8 @@ def test_the_normal_law_is_that_of_scipy(z: float) -> None:
     assert normal_cdf(z) == pytest.approx(stats.norm.cdf(z), rel=1e-12)
     assert p_value(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-12)
     assert normal_quantile(float(stats.norm.cdf(-abs(z)))) == pytest.approx(-abs(z), abs=1e-9)
+
+
+def test_lags_are_bounded_where_autocovariances_cancel_the_variance() -> None:
+    assert automatic_lag(np.array([1.0, -1.0, 1e-160])) == 0
+    assert automatic_lag(np.array([1.0, -1.0, 1e-160]), horizon=5) == 4
