@@ -61,7 +61,7 @@ DATA: tuple[Option, ...] = (
     click.option("--from", "start", type=options.Instant(), metavar="TIME", help="First bar that is judged; those before warm up."),
     click.option("--to", "stop", type=options.Instant(), metavar="TIME", help="Last bar, by its ts_ms."),
     click.option("--timeframe", type=options.Span(), metavar="1h", help="Bar length.  [default: the commonest step of ts_ms]"),
-    click.option("--universe", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
+    click.option("--universe", type=click.Path(path_type=Path), metavar="FILE",
                  help="Who could be traded when: symbol, listed, delisted; or snapshots ts_ms, symbol, rank."),
     click.option("--largest", type=click.IntRange(0), default=0, metavar="N", help="Of each snapshot only ranks up to N."),
     click.option("--venue", metavar="V", help="Funding of this venue, where a symbol has several."),
