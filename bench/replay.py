@@ -210,7 +210,9 @@ def main() -> None:
         results = Results(given.results)
         rounds(cases, folder, given.rounds, results.keep)
     table = rows(results.found)
-    text = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}, the best of {given.rounds} rounds:\n\n{markdown(table)}"
+    most = max((row["rounds"] for row in table), default=0)
+    said = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}, load {os.getloadavg()[1]:.0f}, the best of up to {most} rounds"
+    text = f"{said}:\n\n{markdown(table)}"
     print(json.dumps(table, indent=1) if given.json else text)
     if given.write:
         into(ROOT / "docs" / "replay.md", "replay", text)
