@@ -123,7 +123,8 @@ class _Ground(NamedTuple):
         if min(part.rows for part, share in zip(slices, settings.shares, strict=True) if share) < 2:
             raise ValueError(
                 f"{market.rows - market.begin} bars are too few for slices {settings.shares} with {settings.purge} bars purged and "
-                f"an embargo of {embargo}: give more bars, or smaller gaps"
+                f"an embargo of {embargo}; the purge follows the bars between decisions, {settings.rebalance}: decide more often "
+                "(--rebalance 1h), or give more bars"
             )
         if not settings.test and settings.shares[2]:
             market, slices = market.until(slices[2].start - embargo), slices[:2]
