@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from feeds.bars import CLOSE, COLUMNS, Array, Bars, Block
-from feeds.events import Candle, Event, Tick
+from feeds.events import Candle, Event, Funding, Tick
 from feeds.times import Millis
 from strategies.decision import REASON_OF, SIDE_OF, Codes, Thresholds, digest, record_bytes, record_type
 from strategies.events import BarClosed, Contribution, Decision, Reason, Side
@@ -238,7 +238,7 @@ class StrategyEngine:
                 turnover = math.nan if bar.turnover is None else bar.turnover
                 values[-1, :, place] = (bar.open, bar.high, bar.low, bar.close, bar.volume, turnover)
         close = (index + 1) * self._timeframe
-        known = [(max(0, -(-e.at // self._timeframe) - first - 1), e) for e in self._heard if e.at <= close]
+        known = [(max(0, _before(e, self._timeframe) - first - 1), e) for e in self._heard if e.at <= close]
         self._heard = [event for event in self._heard if event.at > close]
         self.seen = view = self.look(Block(Bars(self._symbols, self._timeframe, first, values), known))
         return self._decisions(view, view.bars.rows - 1, at)
@@ -273,6 +273,11 @@ class StrategyEngine:
             if missing.any():
                 field[missing] = np.nan
         return records
+
+
+def _before(event: Event, timeframe: Millis) -> int:
+    """The bar close, counted since 1970, before which an event is known; funding settles after the bar that closes at its instant."""
+    return event.at // timeframe + 1 if isinstance(event, Funding) else -(-event.at // timeframe)
 
 
 def _slow_fields(outputs: Mapping[str, Node]) -> list[str]:

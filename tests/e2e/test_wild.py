@@ -14,10 +14,11 @@ from tests.e2e import wild
 COUNT = int(os.environ.get("SLUICE_FUZZ_STRATEGIES", "5"))
 SEED = int(os.environ.get("SLUICE_FUZZ_SEED", "0"))
 KINDS = {"a few cuts": 0, "many cuts": 1, "cuts side by side": 2}
+FOUND = (195,)  # funding that settled at the close of a bar that is missing
 met: Counter[str] = Counter()
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + COUNT))
+@pytest.mark.parametrize("seed", sorted({*range(SEED, SEED + COUNT), *FOUND}))
 def test_a_strategy_comes_to_the_same_books_however_it_is_called(seed: int, shared_data: Path) -> None:
     strategy = wild.drawn(seed)
     world = wild.market(strategy, shared_data)
