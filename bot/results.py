@@ -6,11 +6,20 @@ from typing import Any
 
 import msgspec
 
+from bot.events import TradingState
 from bot.metrics import Metrics, measure
 from bot.session import Session
 from bot.shortfall import Shortfall
 from bot.tape import Record
 from bot.trips import round_trips
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Since when trading is not ACTIVE, in UTC milliseconds, by which limit or who, and why."""
+
+    since: int
+    by: str
+    reason: str
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +29,7 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds  of the run from its first block to its last; reading files, loading kernels and measuring are not in it
     slippage_parts  of `slippage`: half the spread, slippage, impact, and how far the price had moved until it was met
     command  that has the same run again, from any folder ("": nobody said)
+    state    of trading at the end; when it is not ACTIVE, `stopped` says since when, by what and why
     """
 
     run: str
@@ -48,6 +58,8 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     factors: dict[str, str] = msgspec.field(default_factory=dict)
     slippage_parts: Shortfall | None = None
     command: str = ""
+    state: TradingState = TradingState.ACTIVE
+    stopped: Stopped | None = None
 
 
 class PaperResult(ReplayResult, frozen=True, kw_only=True):
@@ -80,11 +92,12 @@ def metrics_of(session: Session, timeframe: int) -> Metrics:
 
 def result_of(session: Session, kind: type[ReplayResult], extra: Mapping[str, Any], timeframe: int, seconds: float) -> ReplayResult:
     """The document of a session; `extra` are the fields that it cannot know."""
-    ledger, count = session.ledger, session.counts
+    ledger, count, risk = session.ledger, session.counts, session.risk
     bars = count["Candle"]
     return kind(
         bars=bars, decisions=count["Decision"], orders=count["OrderRequest"], fills=count["Fill"], refusals=count["Refusal"],
         equity_start=ledger.initial, equity_end=ledger.equity(), fees=ledger.fees, funding=ledger.funding, slippage=ledger.slippage,
         metrics=msgspec.to_builtins(metrics_of(session, timeframe)), seconds=round(seconds, 6),
-        bars_per_second=round(bars / seconds, 1) if seconds > 0 else 0.0, symbols=session.symbols, timeframe=timeframe, **extra,
+        bars_per_second=round(bars / seconds, 1) if seconds > 0 else 0.0, symbols=session.symbols, timeframe=timeframe, state=risk.state,
+        stopped=None if risk.state is TradingState.ACTIVE else Stopped(risk.moved_ms, risk.by, risk.reason), **extra,
     )  # fmt: skip

@@ -42,7 +42,7 @@ class Risk:
 
     run      part of every order id: the same run gives the same ids
     passed   names of the checks that the last draft passed; denied: the one it did not ("": approved)
-    changes  grows with every change of state
+    changes  grows with every change of state; moved_ms: when the last one was (NEVER: none was)
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Risk:
     ) -> None:
         self.limits, self.ledger, self.orders, self.instruments, self.run = limits, ledger, orders, instruments, run
         self.state, self.by, self.reason = TradingState.ACTIVE, BY_OPERATOR, ""
-        self.changes = 0
+        self.changes, self.moved_ms = 0, NEVER
         self.passed: tuple[str, ...] = ()
         self.denied = ""
         self.peak = -float("inf")
@@ -155,7 +155,7 @@ class Risk:
 
     def on_state_changed(self, event: StateChanged) -> None:
         """Take over a state from the journal."""
-        self.state, self.by, self.reason = event.state, event.by, event.reason
+        self.state, self.by, self.reason, self.moved_ms = event.state, event.by, event.reason, event.at
         self.changes += 1
 
     def first_trip(self, bars: Bars, start: int, stop: int) -> int:

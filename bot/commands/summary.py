@@ -51,7 +51,19 @@ def lines(result: "ReplayResult", out: Out) -> list[str]:
     ]
     text = pairs(rows)
     text.insert(5, f"equity   {_equity(result, out)}")
-    return [*text, "", *metrics(result.metrics), *(out.style(f"warning: {plain(line, 1000)}", "yellow") for line in result.warnings)]
+    warnings = (*result.warnings, *_stopped(result))
+    return [*text, "", *metrics(result.metrics), *(out.style(f"warning: {plain(line, 1000)}", "yellow") for line in warnings)]
+
+
+def _stopped(result: "ReplayResult") -> list[str]:
+    """What a reader must know of figures that go on after trading has ended."""
+    end = result.stopped
+    if end is None:
+        return []
+    whole = result.stop - result.start
+    idle = f"; for the last {(result.stop - end.since) / whole:.0%} of the time nothing was entered" if whole > 0 else ""
+    more = "; --set risk.max_drawdown=1 trades on whatever is lost" if end.by == "max_drawdown" and result.mode == "replay" else ""
+    return [f"trading is {result.state} since {clock(end.since)} UTC, by {end.by}: {end.reason}{idle}{more}"]
 
 
 def metrics(figures: Mapping[str, Any]) -> list[str]:  # Any: numbers, and None where one cannot be had

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import msgspec
 import pytest
 
 from bot import modes
-from bot.results import ReplayResult
+from bot.events import TradingState
+from bot.results import ReplayResult, Stopped
 from feeds.errors import BadData
 from feeds.times import millis
 from strategies.errors import UnknownName
@@ -18,7 +20,7 @@ from tests.bot.commands.test_live import RESULT
 
 SHAPE = [
     "run", "digest", "bars", "decisions", "orders", "fills", "equity_start", "equity_end", "fees", "funding", "slippage", "metrics",
-    "seconds", "bars_per_second", "warnings",
+    "seconds", "bars_per_second", "warnings", "state", "stopped",
 ]  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def asked(monkeypatch, tmp_path):  # type: ignore[no-untyped-def]
         given["progress"](1, 2)
         if "error" in seen:
             raise seen["error"]
-        return ReplayResult(**{**msgspec.structs.asdict(RESULT), "mode": "replay"})
+        return ReplayResult(**{**msgspec.structs.asdict(RESULT), "mode": "replay", **seen.get("result", {})})
 
     monkeypatch.setitem(vars(modes), "replay", replay)
     return seen
@@ -122,3 +124,28 @@ def test_a_replay_of_real_files_is_one_document_and_a_page(capsys, tmp_path: Pat
     assert (said["bars"], said["decisions"], said["synthetic"]) == (288, 288, True)
     assert "synthetic" in (tmp_path / "r.html").read_text().lower()
     assert sorted(os.listdir(tmp_path)) == ["market", "r.html"]
+
+
+def test_a_run_that_a_limit_stopped_says_since_when(asked, capsys) -> None:  # type: ignore[no-untyped-def]
+    end = Stopped(RESULT.start + 30_000, "max_drawdown", "equity 90.00 is 10.00% below its peak of 100.00")
+    asked["result"] = {"state": TradingState.HALTED, "stopped": end}
+    _, out, _ = run(capsys, "replay", "--candles", "a")
+    told = next(line for line in out.splitlines() if "HALTED" in line)
+    assert told.startswith("warning: trading is HALTED since 2024-")
+    assert "by max_drawdown: equity 90.00 is 10.00% below" in told
+    assert "for the last 75% of the time nothing was entered" in told
+    assert "--set risk.max_drawdown=1" in told
+
+
+def test_the_document_knows_since_when_a_limit_stopped_trading(capsys, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "data", "synth", "market", "--days", 3, "--symbols", "BTCUSDT", "--timeframe", "5m")[0] == 0
+    words = ("replay", "--candles", "market/candles", "--metrics", "market/metrics.parquet", "--news", "market/news.parquet",
+             "--store", "r.db", "--json", "--set")  # fmt: skip
+    said = json.loads(run(capsys, *words, "risk.max_drawdown=0.0003")[1])
+    with sqlite3.connect("r.db") as books:
+        moved = books.execute("select at, state, by, reason from states order by seq").fetchall()
+    assert said["state"] == "HALTED"
+    assert (said["stopped"]["since"], "HALTED", said["stopped"]["by"], said["stopped"]["reason"]) == moved[-1]
+    free = json.loads(run(capsys, *words, "risk.max_drawdown=1")[1])
+    assert (free["state"], free["stopped"]) == ("ACTIVE", None)
