@@ -165,10 +165,13 @@ START_OF_FAKE = TABLE[SYMBOLS[0]][0][0] + HISTORY * MINUTE
 
 
 async def test_an_error_in_a_hook_ends_the_session_in_order(tmp_path: Path) -> None:
-    source = REMEMBERS.replace("self.beats += 1\n", "self.beats += 1\n        if self.beats == 300:\n            self.total['X'] += 1.0\n")
+    fails = "        self.traded += not bar.warming\n        if self.traded == 200:\n            self.total['X'] += 1.0\n"
+    source = REMEMBERS.replace("beats: int = 0\n", "beats: int = 0\n    traded: int = 0\n").replace(
+        "self.beats += 1\n", f"self.beats += 1\n{fails}"
+    )
     text = load(None, {}, {"strategy.code": source, "strategy.file": "mine.py", "demo.days": 1, "exchange.symbols": ["BTCUSDT"]}).config
     store = tmp_path / "demo.db"
-    with pytest.raises(StrategyError, match=r"^mine\.py:21  KeyError: 'X', at the bar that closed .*Z$"):
+    with pytest.raises(StrategyError, match=r"^mine\.py:23  KeyError: 'X', at the bar that closed .*Z$"):
         await demo(text, speed=100_000, store=store, show=lambda event, number: None)
     with Reader.open(store) as reader:
         assert reader.run("last").state == "interrupted"
