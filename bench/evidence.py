@@ -103,7 +103,7 @@ def verified(folder: Path) -> Iterator[Row]:
     """The demo's run, decided again."""
     document = json.loads(run((*SLUICE, "verify", "--store", "demo.db", "--json"), folder)[1])
     yield Row(
-        "decisions and fills of that demo, decided again in a fresh process",
+        "rows of the books of that demo, had again in a fresh process",
         f"{document['checked'] - document['differing']:,} of {document['checked']:,} equal", "`sluice verify`",
     )  # fmt: skip
 
