@@ -305,7 +305,7 @@ def _shown(out: Out, tables: "Sequence[Table]") -> list[str]:
 
 
 def _ranking(out: Out, answer: "Document") -> list[str]:
-    from bot.render import percent, signed
+    from bot.render import clock, percent, signed
     from bot.research.document import number
 
     rows = []
@@ -327,7 +327,12 @@ def _ranking(out: Out, answer: "Document") -> list[str]:
         f"{answer['trials']} factors tried, {answer['effective_trials']} different ones; ranked by {answer['by']} on {where}; "
         f"{answer['discoveries']} with a rank IC that is no luck (Benjamini-Hochberg, 5 %)"
     )
-    return [*out.table(head, rows, (0, *range(3, 12))), said, "DSR: the chance that the Sharpe ratio is above the best of so many by luck"]
+    one = answer["factors"][0]
+    span = f"{clock(one['start'])[:16]} to {clock(one['stop'])[:16]}"
+    over = f"{len(one['symbols'])} symbols, {one['bars']:,} bars of {one['timeframe']}, {span}; Sharpe and a year after costs; "
+    over += f"all but sign and train on {where}"
+    luck = "DSR: the chance that the Sharpe ratio is above the best of so many by luck"
+    return [over, "", *out.table(head, rows, (0, *range(3, 12))), "", said, luck]
 
 
 def _again(command: str) -> str:

@@ -138,17 +138,25 @@ def title(found: Backtest) -> list[tuple[str, str]]:
         *rows,
         ("direction", f"{found.direction:+d}" + (", found on train" if settings.direction == "train" else ", as told")),
         ("symbols", f"{len(found.symbols)}: {names}"),
-        ("bars", f"{found.bars} of {span_text(found.timeframe)}, {clock(found.start)[:16]} to {clock(found.stop)[:16]}"),
+        ("bars", f"{found.bars:,} of {span_text(found.timeframe)}, {clock(found.start)[:16]} to {clock(found.stop)[:16]}"),
+        ("slices", _slices(found)),
         ("positions", _positions(found)),
         ("costs", _costs(found)),
         ("label", f"open to open over {settings.horizon} bars, {settings.latency} after the close that decides"),
     ]
 
 
+def _slices(found: Backtest) -> str:
+    parts = [f"{name} to {clock(part.stop)[:16]}" for name, part in found.slices.items()]
+    closed = found.settings.shares[2]
+    left = f"; the last {closed:.0%} of the bars stay closed until --test" if closed and not found.settings.test else ""
+    return ", ".join(parts) + left
+
+
 def tables(found: Backtest) -> list[Table]:
     """Figures by slice and by regime, quantiles, decay and the walk forward."""
     columns = {"all": found.metrics, **{name: part.metrics for name, part in found.slices.items()}}
-    kept = [_spans("Figures by slice", found.slices, columns, ROWS)]
+    kept = [_spans("Figures by slice", found.slices, columns, ROWS, found.bars)]
     if found.by_regime:
         shown = [row for row in ROWS if row[0] in BY_REGIME]
         kept.append(_spans("Figures by regime", found.by_regime, {name: part.metrics for name, part in found.by_regime.items()}, shown))
@@ -158,8 +166,10 @@ def tables(found: Backtest) -> list[Table]:
 BY_REGIME = ("annual_return", "volatility", "sharpe", "max_drawdown", "rank_ic", "hit_rate", "turnover")
 
 
-def _spans(name: str, parts: Mapping[str, Part], columns: Mapping[str, Figures], shown: Iterable[tuple[str, str, Form]]) -> Table:
-    sizes = tuple(f"{parts[key].bars:,}" if key in parts else "" for key in columns)
+def _spans(
+    name: str, parts: Mapping[str, Part], columns: Mapping[str, Figures], shown: Iterable[tuple[str, str, Form]], total: int = 0
+) -> Table:
+    sizes = tuple(f"{parts[key].bars if key in parts else total:,}" for key in columns)
     rows = [("bars", *sizes), *((label, *(written(c.get(key), form) for c in columns.values())) for key, label, form in shown)]
     known = tuple(row for row in rows if any(cell not in ("", ".") for cell in row[1:]))
     return Table(

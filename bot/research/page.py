@@ -63,13 +63,15 @@ def _warnings(found: Backtest) -> str:
 
 def _cards(found: Backtest) -> str:
     forms = {name: (label, form) for name, label, form in ROWS}
-    judged = found.slices.get("validate", found.slices["train"]).metrics
+    where = "validate" if "validate" in found.slices else "train"
+    judged = found.slices[where].metrics
     cards = []
     for name in CARDS:
         label, form = forms[name]
         value, small = written(judged.get(name), form, error=False), written(found.metrics.get(name), form, error=False)
-        cards.append(f'<div class="card"><span>{_safe(label)}</span><b>{_safe(value)}</b><small>all bars {_safe(small)}</small></div>')
-    return f'<section class="cards" aria-label="Headline figures, on validate">{"".join(cards)}</section>'
+        beside = f"<small>on {where}; all bars {_safe(small)}</small>"
+        cards.append(f'<div class="card"><span>{_safe(label)}</span><b>{_safe(value)}</b>{beside}</div>')
+    return f'<section class="cards" aria-label="Headline figures, on {where}">{"".join(cards)}</section>'
 
 
 def _plots(found: Backtest) -> str:

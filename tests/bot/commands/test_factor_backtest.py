@@ -77,6 +77,11 @@ def test_people_read_tables_without_colours(data: Path, capsys: Capture) -> None
     ):
         assert part in said
     assert "test slice" not in said
+    assert re.search(r"slices +train to .*, validate to .*; the last 15% of the bars stay closed until --test", said)
+    every = re.search(r"^bars +([0-9,]+) of 1h", said, re.M)
+    assert every is not None and re.search(rf"^bars +{every[1]} +[0-9,]+ +[0-9,]+$", said, re.M)
+    opened = run(capsys, "factor", "backtest", "-ts_zscore(close, 24)", "--data", data / "candles", "--draws", 0, "--test")[1]
+    assert "stay closed" not in opened and re.search(r"slices +train to .*, test to ", opened)
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(data: Path, capsys: Capture, tmp_path: Path) -> None:
@@ -87,6 +92,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(data: Path, capsys: Capture,
     assert not re.search(r"(?:src|href)=\"(?!data:)", page) and "http" not in page.replace("http-equiv", "")
     for part in ("Factor back-test", "Growth", "Drawdown", "Figures by regime", "IC by horizon", "Walk forward", "sluice factor backtest"):
         assert part in page
+    assert page.count("<small>on validate; all bars ") == 8
 
 
 def test_looks_at_the_test_slice_are_counted(data: Path, capsys: Capture, tmp_path: Path) -> None:
@@ -120,6 +126,9 @@ def test_many_are_ranked_on_validate_and_counted(data: Path, capsys: Capture, tm
     assert all(0 <= row["luck"]["adjusted_p"] <= 1 for row in found["factors"])  # type: ignore[attr-defined]
     code, said, _ = run(capsys, *words)
     assert code == 0 and "4 factors tried" in said and "bad: refused" in said
+    assert re.match(
+        r"\d+ symbols, [0-9,]+ bars of 1h, 20.* to 20.*; Sharpe and a year after costs; all but sign and train on validate\n", said
+    )
     without = document(capsys, *words, "--split", "80/0/20")
     assert (found["ranked_on"], without["ranked_on"]) == ("validate", "train")
     alone = document(capsys, "factor", "backtest", "close / delay(close, 5) - 1", "--data", data / "candles", "--draws", 0)
