@@ -66,7 +66,8 @@ class FundingFile:
             self.warnings.append(f"{symbol}: no funding of {venue} in the files; taken from {best}")
         elif len(sizes) > 1:
             listed = ", ".join(f"{name} {sizes[name]}" for name in sorted(sizes))
-            self.warnings.append(f"{symbol}: funding of several venues ({listed} rows); taken from {best}; `venue` in [replay] chooses")
+            how = "--set replay.venue=NAME, for factors --venue NAME"
+            self.warnings.append(f"{symbol}: funding of several venues ({listed} rows); taken from {best}; another: {how}")
         return venues[best]
 
     def uncovered(self, start: int, stop: int) -> list[str]:

@@ -50,8 +50,8 @@ def test_of_several_venues_the_fullest_is_taken_with_a_warning_or_the_one_asked_
     path = save(frame, tmp_path / "f.parquet")
     feed = FundingFile([path])
     assert len(feed) == 5
-    several = "BTCUSDT: funding of several venues (binance 5, bybit 2 rows); taken from binance; `venue` in [replay] chooses"
-    assert feed.warnings == [several]
+    several = "BTCUSDT: funding of several venues (binance 5, bybit 2 rows); taken from binance; another: "
+    assert feed.warnings == [several + "--set replay.venue=NAME, for factors --venue NAME"]
     asked = FundingFile([path], venue="bybit")
     assert ([e.rate for e in asked.events()], asked.warnings) == ([0.01, 0.01 + 1e-5], [])
     assert FundingFile([path], venue="okx").warnings == ["BTCUSDT: no funding of okx in the files; taken from binance"]
