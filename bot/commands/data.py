@@ -75,6 +75,8 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
         out.document({"ok": not errors, "counts": counts, "findings": [finding._asdict() for finding in found]})
         return CheckFailed.exit_code if errors else 0
     out.say(*_findings(found, out))
+    if found and not errors:
+        out.say("", f"{_counted(found)}: a replay reads these files")
     if errors:
         raise CheckFailed(f"{errors} error{'s' if errors > 1 else ''}: a replay would refuse these files.  Mend them at the places above")
     return 0
@@ -113,6 +115,14 @@ def synth(*, folder: Path, seed: int, days: int, symbols: tuple[str, ...], timef
     out.answer(document, [*lines, "", f"Next: sluice replay --candles {folder / 'candles'} {said}"])
 
 
+def _counted(found: "list[Finding]") -> str:
+    told = []
+    for word in ("warning", "note"):
+        count = sum(1 for finding in found if finding.severity.value == word)
+        told += [f"{count} {word}{'' if count == 1 else 's'}"] if count else []
+    return ", ".join(told)
+
+
 def _findings(found: "list[Finding]", out: Out) -> list[str]:
     from feeds.layout import BARS
 
@@ -124,7 +134,9 @@ def _findings(found: "list[Finding]", out: Out) -> list[str]:
         first = f", first at {clock(finding.first)}" if finding.first is not None else ""
         what = f"{finding.kind} {finding.symbol}".strip()
         head = f"{out.style(finding.severity.value, colours[finding.severity.value])}  {finding.code}  {plain(what)}"
-        lines.append(f"{head}  {finding.bars:,} {'bars' if finding.kind in BARS else 'rows'}{first}  {plain(finding.where)}")
+        word = "bar" if finding.kind in BARS else "row"
+        lines.append(f"{head}  {finding.bars:,} {word}{'' if finding.bars == 1 else 's'}{first}")
+        lines += [f"    {plain(finding.where)}"] if finding.where else []
         lines.append(f"    {plain(finding.detail, 300)}")
         if len(finding.examples) > 1:
             more = " ..." if finding.bars > len(finding.examples) else ""

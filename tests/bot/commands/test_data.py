@@ -126,7 +126,8 @@ def test_a_check_shows_places_and_ends_with_eight_only_for_errors(capsys: pytest
     save(frame, Path("BTCUSDT.csv"))
     code, out, _ = run(capsys, "data", "check", "BTCUSDT.csv")
     assert code == 0
-    assert "warning  gap  candles BTCUSDT  3 bars, first at 2024-01-01 07:00:00  BTCUSDT.csv" in out
+    assert "warning  gap  candles BTCUSDT  3 bars, first at 2024-01-01 07:00:00\n    BTCUSDT.csv" in out
+    assert out.endswith("\n\n1 warning: a replay reads these files\n")
     assert "    at 2024-01-01T07:00:00Z 2024-01-01T20:00:00Z" in out
     frame.loc[3, "low"] = -1.0
     save(frame, Path("BTCUSDT.csv"))
