@@ -1,6 +1,6 @@
 """What the commands that look at a store share: which store, which run, and how a run is named on the screen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +35,12 @@ def store_of(config_file: Path | None, store_file: Path | None) -> "Reader":
 def heading(run: "RunRow") -> str:
     """`run paper-1  paper  finished  BTCUSDT ETHUSDT 1m  began 2024-03-04 00:00:00Z (3m ago)`."""
     began = f"began {times.iso(run.started_ms)} ({ago(run.started_ms, times.now())})"
-    return f"run {run.id}  {run.mode}  {run.state}  {' '.join(run.symbols)} {times.span_text(run.timeframe)}  {began}"
+    return f"run {run.id}  {run.mode}  {run.state}  {few(run.symbols)} {times.span_text(run.timeframe)}  {began}"
+
+
+def few(symbols: Sequence[str]) -> str:
+    """Symbols for one line: three at most, else two and how many more."""
+    return " ".join(symbols) if len(symbols) <= 3 else f"{' '.join(symbols[:2])} +{len(symbols) - 2}"
 
 
 def newest(reader: "Reader", run: "RunRow") -> int:

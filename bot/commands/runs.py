@@ -1,5 +1,6 @@
 """`sluice runs`: every run of a store, with what it came to."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SORTS = ("began", "return", "sharpe", "drawdown", "trades", "bars")
 _FIELD = {"return": "total_return", "sharpe": "sharpe", "drawdown": "max_drawdown", "trades": "trades", "bars": "bars"}
 MODES = ("replay", "paper", "demo", "live")
+SPARED = ("DIGEST", "BEGAN UTC", "STATE", "BAR", "BARS", "SYMBOLS", "MODE")  # columns that a narrow terminal does without, in order
 EXAMPLES = (
     "sluice runs",
     "sluice runs --mode replay --sort sharpe --last 20",
@@ -91,18 +93,27 @@ def _table(out: Out, found: "Sequence[Listed]", now: int) -> list[str]:
     rows = [
         (
             run.id, run.mode + ("*" if run.synthetic else ""), run.state, f"{clock(run.started_ms)} ({ago(run.started_ms, now)})",
-            _symbols(run.symbols), times.span_text(run.timeframe), _span(run.start_ms, run.end_ms), _count(run.bars), _count(run.trades),
+            look.few(run.symbols), times.span_text(run.timeframe), _span(run.start_ms, run.end_ms), _count(run.bars), _count(run.trades),
             "-" if run.total_return is None else percent(run.total_return), "-" if run.sharpe is None else f"{run.sharpe:.2f}",
             "-" if run.max_drawdown is None else percent(run.max_drawdown), (run.digest or "-")[:12],
         )
         for run in found
     ]  # fmt: skip
-    lines = out.table(head, rows, right=(7, 8, 9, 10, 11))
+    columns = fitting(head, rows, shutil.get_terminal_size().columns if out.terminal() else None)
+    shown = [[row[i] for i in columns] for row in (head, *rows)]
+    lines = out.table(shown[0], shown[1:], right=[place for place, i in enumerate(columns) if 7 <= i <= 11])
     return [*lines, "", "* a synthetic market: figures say nothing about real ones"] if any(run.synthetic for run in found) else lines
 
 
-def _symbols(symbols: Sequence[str]) -> str:
-    return " ".join(symbols) if len(symbols) <= 3 else f"{' '.join(symbols[:2])} +{len(symbols) - 2}"
+def fitting(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Places of the columns that a terminal of this width has room for; what says least goes first. None: all of them."""
+    kept = list(range(len(head)))
+    widths = [max(len(row[i]) for row in (head, *rows)) + 2 for i in kept]
+    for name in SPARED:
+        if width is None or sum(widths[i] for i in kept) - 2 <= width:
+            break
+        kept.remove(head.index(name))
+    return kept
 
 
 def _span(start: int | None, end: int | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from bot.commands.look import few
 from bot.commands.why_not import MEANS
 from bot.events import Denial
 from bot.render import Out
@@ -292,3 +293,8 @@ def test_a_number_beyond_the_last_decision_is_not_found(capsys, store: Path) -> 
     code, _, err = run(capsys, "explain", "D-99999999", "--store", store)
     assert code == 3
     assert "no decision D-99999999" in err
+
+
+def test_a_heading_names_few_symbols() -> None:
+    assert few(("BTCUSDT", "ETHUSDT", "SOLUSDT")) == "BTCUSDT ETHUSDT SOLUSDT"
+    assert few(("ADAUSDT", "ATOMUSDT", "BCHUSDT", "BNBUSDT")) == "ADAUSDT ATOMUSDT +2"

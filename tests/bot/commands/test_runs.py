@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bot.commands.runs import fitting
 from bot.store.listing import Filter, runs
 from bot.store.reader import Reader
 from bot.store.runs import Run, begin
@@ -135,3 +136,15 @@ def test_a_name_that_is_typed_wrong_deletes_nothing(capsys, several: Path, monke
         monkeypatch.setattr("click.prompt", lambda *_, said=typed, **__: said)
         assert run(capsys, "runs", "--store", several, "--delete", "R-good")[0] == code
         assert len(ids(capsys, several)) == left
+
+
+def test_a_narrow_terminal_gets_the_columns_that_say_most() -> None:
+    head = ("RUN", "MODE", "STATE", "BEGAN UTC", "SYMBOLS", "BAR", "SPAN", "BARS", "TRADES", "RETURN", "SHARPE", "MAX DD", "DIGEST")
+    row = ("R-172f25b94fed", "replay", "finished", "2026-11-23 01:13:44 (27s ago)", "ADAUSDT ATOMUSDT +10", "1m", "2024-01-01..2024-03-01",
+           "86,400", "244", "-5.07%", "-6.74", "-10.38%", "e138d86bcc5a")  # fmt: skip
+    for width in (80, 100, 120, 140, None):
+        kept = fitting(head, [row], width)
+        wide = sum(max(len(head[i]), len(row[i])) for i in kept) + 2 * (len(kept) - 1)
+        assert width is None or wide <= width
+        assert {"RUN", "SPAN", "RETURN", "SHARPE", "MAX DD"} <= {head[i] for i in kept}
+    assert fitting(head, [row], None) == fitting(head, [row], 200) == list(range(13))
