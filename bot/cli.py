@@ -49,7 +49,7 @@ COMMANDS = (
     Row("research", "data", "data:data", "Market data: download, import, list, check, synthesise"),
     Row("research", "strategy", "strategy:strategy", "Write, show or check a strategy of your own"),
     Row("research", "sweep", "sweep:sweep", "Search parameters and settings, judged out of sample"),
-    Row("factors", "factor", "factor:factor", "Read factors, compute their values over data files"),
+    Row("factors", "factor", "factor:factor", "Read factors, back-test, compare and check them, compute values"),
 )
 
 

@@ -199,7 +199,8 @@ def cell(row: dict[str, Any]) -> str:
         return "-"
     if row["worst"] is None:
         return "unknown"
-    return f"{100 * row['worst']:.2g}%" if row["worst"] else "0"
+    share = 100 * row["worst"]
+    return "0" if not share else f"{share:.2g}%" if share < 10 else f"{share:,.0f}%"
 
 
 def _table(found: "list[Checked]", out: Out) -> list[str]:

@@ -75,10 +75,9 @@ def replay(
     if as_json:
         out.document(result)
         return
-    kept = (
-        f"sluice explain traded --store {store}" if store else "the same with --store runs.db, then: sluice explain traded --store runs.db"
-    )
-    out.say(*summary.lines(result, out), "", f"Next: {kept}")
+    kept = [f"sluice {word} --store {store}" for word in ("explain traded", "why-not", "report")]
+    following = kept if store else ["the same with --store runs.db, then: sluice explain traded --store runs.db"]
+    out.say(*summary.lines(result, out), "", *(f"{'      ' if n else 'Next: '}{line}" for n, line in enumerate(following)))
 
 
 @contextmanager

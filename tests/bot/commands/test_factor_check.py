@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bot import causality
+from bot.commands.factor_check import cell
 from feeds.times import HOUR
 from tests.bot.commands.books import run
 from tests.bot.test_causality import Ahead
@@ -87,3 +88,11 @@ def test_what_cannot_be_is_said(data: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(capsys, "factor", "check", "close", "--data", data, "--lengths", "a,b")[0] == 2
     assert run(capsys, "factor", "check", "close", "--data", data, "--to", "1999-01-01")[0] == 2
     assert run(capsys, "factor", "check", "sentiment_news", "--data", data)[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("worst", "says"),
+    [(0.0, "0"), (2.5e-9, "2.5e-07%"), (0.0123, "1.2%"), (1.0, "100%"), (12.5, "1,250%"), (None, "unknown")],
+)
+def test_drift_is_written_as_people_write_it(worst: float | None, says: str) -> None:
+    assert cell({"places": 3, "worst": worst}) == says

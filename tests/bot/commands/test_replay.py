@@ -112,7 +112,7 @@ def test_text_for_people_has_costs_metrics_and_what_next(asked, capsys) -> None:
     _, out, _ = run(capsys, "replay", "--candles", "a", "--store", "r.db")
     assert "SYNTHETIC" in out
     assert "Sharpe" in out
-    assert "Next: sluice explain traded --store r.db" in out
+    assert out.endswith("Next: sluice explain traded --store r.db\n      sluice why-not --store r.db\n      sluice report --store r.db\n")
 
 
 def test_a_replay_of_real_files_is_one_document_and_a_page(capsys, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
