@@ -20,7 +20,7 @@ from bot.config import Config, ConfigProblems
 from bot.errors import ConfigError
 from bot.luck import Luck, Stability, luck, stability
 from bot.modes.parts import config_json
-from bot.modes.trial import Files, Job, attempt, data_hash, key_of, market_of
+from bot.modes.trial import HALTED_MS, Files, Job, attempt, data_hash, key_of, market_of
 from bot.research.splits import Fold, Slice, walk_forward
 from bot.sampling import ROUND, SAMPLERS, Dimension, Value
 from bot.store.trials import Ledger, Trial
@@ -130,6 +130,7 @@ class _Search:
         self.period = _period(self.span[1] - self.span[0], self.timeframe)
         self.name = self._named()
         self.made = self.found = self._done = 0
+        self._halts: list[str] = []
         self._executor: Executor | None = None
 
     def run(self) -> SweepResult:
@@ -183,6 +184,7 @@ class _Search:
         plain = self._replays([({}, "test")], test)[0] if test else None
         if tested is not None:
             self.ledger.use(self.name, number, "test", 0, tested.key)
+        self._note_halts(number + 1, best, tested)
         step = Step(
             fold=number + 1, train=train, test=test, trials=len(tried), failed=failed + len(tried) - len(ranked), best=best.values,
             in_sample=_shown(best), out_of_sample=None if tested is None else _shown(tested),
@@ -259,6 +261,12 @@ class _Search:
             "periods": float(len(returns)),
         }  # fmt: skip
 
+    def _note_halts(self, fold: int, best: Trial, tested: Trial | None) -> None:
+        for span, one in (("train", best), ("test", tested)):
+            since = None if one is None else one.figures.get(HALTED_MS)
+            if since is not None:
+                self._halts.append(f"fold {fold}: the chosen one traded in its {span} span until {iso(int(since))}, when risk HALTED it")
+
     def _warnings(self, steps: Sequence[Step]) -> tuple[str, ...]:
         said = []
         if not self.plan.folds:
@@ -269,7 +277,7 @@ class _Search:
         for one in self.plan.space:
             if one.kind != "choice" and any(step.best[one.name] in (one.at(one.low), one.at(one.high)) for step in steps):
                 said.append(f"{one.name} was chosen at the end of its range: the best may lie beyond it")
-        return tuple(said)
+        return (*said, *self._halts)
 
 
 def _leave_signals() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bot import plan as plans
 from bot.config import Config
+from bot.events import TradingState
 from bot.modes.history import Market, open_at, read_market
 from bot.modes.parts import Universe, build, config_json, replay_books, run_row
 from bot.results import ReplayResult, record_of, result_of
@@ -21,6 +22,7 @@ from feeds.bars import Array
 from feeds.times import Millis
 
 BLOCK = 16_384  # bars, over all symbols, that are computed at once
+HALTED_MS = "halted_ms"  # figure of a trial: since when a limit of risk let nothing be traded; None: it went on to the end
 IDENTITY = "trial"  # of its orders: the same settings fill the same, whatever the sweep is called
 
 
@@ -75,6 +77,8 @@ def attempt(job: Job) -> Trial:
     begun = time.perf_counter()
     result, returns = _replayed(job)
     figures = {name: value for name, value in result.metrics.items() if value is None or isinstance(value, int | float)}
+    end = result.stopped
+    figures[HALTED_MS] = end.since if end is not None and result.state is TradingState.HALTED else None
     return Trial(
         key=job.key, choice=job.choice, data=job.data, values=job.values, start=job.start, stop=job.stop,
         figures={name: None if value is None else float(value) for name, value in figures.items()}, returns=tuple(returns.tolist()),

@@ -23,7 +23,7 @@ from bot.modes.trial import Files, returns_by
 from bot.sampling import Value
 from bot.store.trials import Ledger
 from feeds.errors import BadData
-from feeds.times import DAY, HOUR
+from feeds.times import DAY, HOUR, iso
 from tests.bot.commands.books import run
 from tests.builders import START, walk
 from tests.feeds.files_on_disk import save
@@ -125,6 +125,21 @@ def test_every_figure_is_that_of_a_replay_of_its_own(folder: Path) -> None:
             alone = replay(load(None, {}, changes).config, candles=[folder / "BTCUSDT.parquet"], start=span[0], stop=span[1])
             for name in ("sharpe", "total_return", "max_drawdown", "turnover", "trades"):
                 assert figures[name] == (None if alone.metrics[name] is None else float(alone.metrics[name])), name
+
+
+def test_a_try_that_a_limit_halted_is_told(folder: Path) -> None:
+    def configured(values: Mapping[str, Value]) -> Any:
+        return load(None, {}, {"strategy.file": "trend.py", "strategy.code": STRATEGY, "risk.max_drawdown": 0.001, **values}).config
+
+    with Ledger.open() as book:
+        tight, free = sweep(plan(folder)._replace(configured=configured), book), sweep(plan(folder), book)
+    told = [line for line in tight.warnings if "HALTED" in line]
+    assert told and not any("HALTED" in line for line in free.warnings)
+    step = tight.folds[0]
+    changes = {"strategy.file": "trend.py", "strategy.code": STRATEGY, "risk.max_drawdown": 0.001, **step.best}
+    alone = replay(load(None, {}, changes).config, candles=[folder / "BTCUSDT.parquet"], start=step.train[0], stop=step.train[1])
+    assert alone.stopped is not None
+    assert told[0] == f"fold 1: the chosen one traded in its train span until {iso(alone.stopped.since)}, when risk HALTED it"
 
 
 def test_the_best_of_a_fold_is_the_best_of_its_tries(folder: Path) -> None:
@@ -244,7 +259,8 @@ def test_the_command_answers_in_words_and_says_how_to_have_it_again(folder: Path
         ("trading.stop_los=0.1..0.2", "there is no setting trading.stop_los; did you mean trading.stop_loss"),
         ("bars=40..5", "from a smaller to a larger number"), ("bars=5..40:100", "in steps that fit into it"),
         ("trading.stop_loss=", "write trading.stop_loss=LOW..HIGH"), ("entry=0..1:log", "begins above 0"),
-        ("trading.sizing=1..2", "is no number"),
+        ("trading.sizing=1..2", "is no number"), ("trading.cool_down_bars=5..1e99", "a range goes from"),
+        ("bars=5..1e12", r"bars must be a number of at most"), ("bars=5,many", "bars must be a whole number, not 'many'"),
     ],
 )  # fmt: skip
 def test_a_space_that_is_none_is_refused(param: str, message: str) -> None:
