@@ -97,6 +97,8 @@ def _given(a: RunReport, b: RunReport) -> tuple[tuple[str, str, str], ...]:
 def _settings(a: RunReport, b: RunReport) -> tuple[tuple[str, str, str], ...]:
     mine, theirs = dict(a.settings), dict(b.settings)
     names = sorted({*mine, *theirs})
+    empty = {name for name in names if any(other.startswith(f"{name}.") for other in names)}  # a table that holds nothing in one of them
+    names = [name for name in names if name not in empty]
     told = [{name: value or '""' for name, value in one.items()} for one in (mine, theirs)]
     pairs = ((name, told[0].get(name, "-"), told[1].get(name, "-")) for name in names if mine.get(name) != theirs.get(name))
     return tuple((name, *(differing(one, other) if name == "strategy.code" else (one, other))) for name, one, other in pairs)

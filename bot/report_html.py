@@ -159,8 +159,11 @@ def section(one: Table, before: str = "", *, wide: bool) -> str:
     """A table under its title; before: markup between the two."""
     right = set(one.right)
     head = "".join(f'<th scope="col"{_right(i, right)}>{safe(cell)}</th>' for i, cell in enumerate(one.head))
+    unsigned = {i for i, name in enumerate(one.head) if "WORSE" in name}  # there a plus is no gain
+    signs = [["" if i in unsigned else cell for i, cell in enumerate(row)] for row in one.rows]
     body = "".join(
-        f"<tr>{''.join(f'<td{_right(i, right, cell)}>{safe(cell)}</td>' for i, cell in enumerate(row))}</tr>" for row in one.rows
+        f"<tr>{''.join(f'<td{_right(i, right, sign[i])}>{safe(cell)}</td>' for i, cell in enumerate(row))}</tr>"
+        for row, sign in zip(one.rows, signs, strict=True)
     )
     note = f'<p class="note">{safe(one.note)}</p>' if one.note else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,5 +1,6 @@
 """Two runs side by side, on runs whose differences are known."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -150,6 +151,18 @@ def test_settings_and_versions_that_differ_are_told_and_equal_ones_are_not(tmp_p
     found = compared(tmp_path, setting="0.4")
     assert found.settings == (("strategy.entry_threshold", "0.3", "0.4"),)
     assert found.given == (("settings", "0.3", "0.4"),)
+
+
+def test_a_table_of_settings_that_is_empty_in_one_run_is_no_difference_beside_its_own(tmp_path: Path) -> None:
+    a = trade(tmp_path / "a.db", "R-a", setting='0.3,"parameters":{}')
+    b = trade(tmp_path / "b.db", "R-b", setting='0.3,"parameters":{"bars":48}')
+    assert compare_stores(a, "R-a", b, "R-b").settings == (("strategy.parameters.bars", "-", "48"),)
+
+
+def test_a_worse_price_is_not_coloured_as_a_gain(tmp_path: Path) -> None:
+    page = html(compared(tmp_path, price="101"))
+    told = re.findall(r'<td class="(number[^"]*)">([+-]\d+\.\d\d)</td>', page.partition("Matched fills, the widest apart</h2>")[2])
+    assert ("number", "+100.00") in told and told[0][0] == "number"
 
 
 @pytest.mark.parametrize(
