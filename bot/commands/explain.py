@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -275,7 +276,8 @@ def _followed(row: "DecisionRow", followed: "Consequences") -> list[str]:
     if followed.orders:
         from bot.checks import NAMES
 
-        lines.append(f"checks   {len(NAMES)} passed, 0 denied: {' '.join(NAMES)}")
+        told = f"checks   {len(NAMES)} passed, 0 denied: {' '.join(NAMES)}"
+        lines += textwrap.wrap(told, 100, subsequent_indent=" " * 9, break_long_words=False)
     lines += [f"cancel   {plain(cancel.id) or 'all'}  {plain(cancel.detail)}" for cancel in followed.cancels]
     for fill in (row.fill for row in followed.fills):
         done = f"{fill.side.value} {number(fill.quantity)} @ {number(fill.price)}"

@@ -122,7 +122,9 @@ def _shown(verdict: "Verdict", out: Out) -> list[str]:
     head = f"run {verdict.run}  {verdict.mode}  {verdict.state}"
     rows = [(name, f"{one.rows:,}", f"{one.differing:,}" if one.differing else "-") for name, one in verdict.tables.items() if one.rows]
     if verdict.cuts.rows:
-        rows.append(("decisions, in blocks", f"{verdict.cuts.rows:,}", f"{verdict.cuts.differing:,}" if verdict.cuts.differing else "-"))
+        rows.append(
+            ("decided in blocks, warm-up too", f"{verdict.cuts.rows:,}", f"{verdict.cuts.differing:,}" if verdict.cuts.differing else "-")
+        )
     lines = [out.style(head, "bold"), *out.table(("COMPARED", "ROWS", "DIFFERING"), rows, right=(1, 2))]
     told: list[tuple[str, str]] = [("inputs", f"{verdict.inputs:,}")] if verdict.inputs else []
     told += [("chain", verdict.chain), ("chain of inputs", verdict.inputs_chain)]
