@@ -81,6 +81,9 @@ def read_sheets(path: Path) -> list[Sheet]:
     except BROKEN as fault:
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise BadData(f"{path}: cannot be read: {reason}; check that the file is complete, or fetch it again") from None
+    except (MemoryError, RecursionError) as fault:
+        what = "more memory than there is" if isinstance(fault, MemoryError) else "lists inside lists without end"
+        raise BadData(f"{path}: cannot be read: it holds {what}; cut it into pieces, or fetch it again") from None
     for sheet in sheets:
         if not sheet.rows and not sheet.bad:
             raise BadData(f"{sheet.name}: the file is empty (no rows); leave it out or fetch it again")
@@ -150,8 +153,15 @@ def _text(path: Path, name: str, data: bytes) -> Sheet:
     broken = [int(row.place) - 1 - begin for row in bad]
     named = [BadRow(f"{name}: line {int(lines[place])}", row.reason) for place, row in zip(broken, bad, strict=True)]
     lines = np.delete(lines, broken)
-    assert lines.size == table.num_rows, name
+    if lines.size != table.num_rows:
+        raise BadData(f"{name}: {_quoted(data)}; a cell here is one line, so join it or remove the quotation mark")
     return Sheet(path, name, header, *_named(path, names, table.columns), table.num_rows, lines, named)
+
+
+def _quoted(data: bytes) -> str:
+    """Where a cell in quotes goes on over the end of its line."""
+    odd = next((number for number, line in enumerate(data.splitlines(), 1) if line.count(b'"') % 2), 0)
+    return f"line {odd}: a quotation mark is not closed on its line" if odd else "its lines cannot be told apart"
 
 
 def _width(delimiter: str) -> Callable[[str], int]:

@@ -411,6 +411,17 @@ def test_the_name_of_a_file_and_its_rows_must_agree_about_the_bar_length(tmp_pat
         ("BTCUSDT.csv", "ts_ms,open,high,low,close,volume\n", "the file is empty"),
         ("BTCUSDT.json", '{"a": 1}', "holds no list of rows"),
         ("BTCUSDT.json", "[[1,", "cannot be read"),
+        ("BTCUSDT.json", "[" * 100_000 + "]" * 100_000, "lists inside lists without end"),
+        (
+            "BTCUSDT.csv",
+            'ts_ms,open,high,low,close,volume\n1704067200000,1,2,0.5,1,1\n1704067260000,1,2,0.5,1,"1\n1704067320000,1,2,0.5,1,1"\n',
+            "line 3: a quotation",
+        ),
+        (
+            "BTCUSDT.csv",
+            'symbol,ts_ms,open,high,low,close\n"BTC\nUSDT",1704067200000,1,2,0.5,1\n',
+            "line 2: a quotation mark is not closed",
+        ),
         ("BTCUSDT.csv", "ts_ms,open,high,low,close,volume\n45292.5,1,2,0.5,1,1\n", "is no time since 2005 in any unit that is known here"),
         ("BTCUSDT.csv", "ts_ms,open,high,low,close,volume\n1704067200000,1,2,0.5,1,1\n", "one row alone does not say how long a bar is"),
     ],
