@@ -140,7 +140,7 @@ class Hook:
         if isinstance(hold, Side):
             side, target = (0 if hold is HOLD else 1 if hold is LONG else -1), math.nan
             score = math.nan if hold is HOLD else float(side)
-        elif isinstance(hold, int | float) and not isinstance(hold, bool):
+        elif isinstance(hold, int | float | np.integer | np.floating) and not isinstance(hold, bool):
             target = float(hold) + 0.0
             if not -LARGEST <= target <= LARGEST:
                 raise ValueError(f"a target of {target} is no fraction of equity")
@@ -166,7 +166,11 @@ class Hook:
         unknown = given.keys() - set(self.names)
         if unknown:
             raise KeyError(f"the part {min(unknown)!r} is not declared; declare contributions = {(*self.names, min(unknown))!r}")
-        return tuple(float(given.get(name, 0.0)) for name in self.names)
+        parts = tuple(float(given.get(name, 0.0)) for name in self.names)
+        for name, part in zip(self.names, parts, strict=True):
+            if not -LARGEST <= part <= LARGEST:  # NaN is not either
+                raise ValueError(f"the part {name!r} of {part} is no part of a score")
+        return parts
 
     def _carried(self, closes: Array) -> Array:
         """The last close known at each row; what is known at the last one is kept for the next block."""
@@ -204,7 +208,10 @@ class Hook:
             said = f"self.{strays[0]} is not declared in the class" if strays else f"the parameter {changed[0]} was changed"
             raise StrategyError(f"{self._plan.file}  {said}: it would be lost with the session")
         for name in self._memory:
-            strange = _strange(getattr(self._strategy, name))
+            try:
+                strange = _strange(getattr(self._strategy, name))
+            except RecursionError:
+                strange = "itself"
             if strange:
                 raise StrategyError(
                     f"{self._plan.file}  self.{name} holds {strange}: memory is plain values (numbers, text, lists, dicts, arrays), "

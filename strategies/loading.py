@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.abc import InspectLoader
 from importlib.util import module_from_spec, spec_from_loader
-from types import CodeType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 
 from strategies.declared import MODULE, Blame, tunables
 from strategies.errors import StrategyError
 from strategies.purity import impurities
-from strategies.purity.words import BUILTINS
+from strategies.purity.words import BUILTINS, DECLARATIONS
 from strategies.strategy import Signal, Strategy
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -38,6 +38,10 @@ def load(source: str, file: str) -> type[Strategy]:
         names = ", ".join(kind.__name__ for kind in leaves)
         said = f"holds several strategies: {names}; keep one in a file" if leaves else "holds no class that inherits from Strategy"
         raise StrategyError(f"{file}:1:1  it {said}")
+    for kind in kinds:
+        for name, table in [*vars(kind).items()]:
+            if name in DECLARATIONS and isinstance(table, dict):
+                setattr(kind, name, MappingProxyType(table))  # all sessions share it
     problems = _problems(leaves[0])
     if problems:
         raise StrategyError(*(f"{file}:{_line(source, leaves[0].__name__, name)}:1  {said}" for name, said in problems))

@@ -7,6 +7,7 @@ bars give the same decisions however they are cut, after a restart and when a ru
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -122,13 +123,13 @@ class Strategy:
     dialect        language of the factor texts
     """
 
-    factors: ClassVar[Mapping[str, str]] = {}
+    factors: ClassVar[Mapping[str, str]] = MappingProxyType({})
     score: ClassVar[str | Mapping[str, str]] = ""
     confidence: ClassVar[str] = ""
-    signals: ClassVar[Mapping[str, Signal]] = {}
+    signals: ClassVar[Mapping[str, Signal]] = MappingProxyType({})
     target: ClassVar[str] = ""
     rebalance: ClassVar[int | str] = 1
-    rules: ClassVar[Mapping[str, Any]] = {}  # Any: values as config.toml has them
+    rules: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # Any: values as config.toml has them
     contributions: ClassVar[tuple[str, ...]] = ()
     warm_up: ClassVar[int | str] = 0
     dialect: ClassVar[str] = "auto"

@@ -7,7 +7,7 @@ from strategies.purity.scope import dotted
 SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_difference"})
 IN_ORDER = frozenset({
     "list", "tuple", "enumerate", "zip", "map", "filter", "iter", "sum", "reversed", "dict", "array", "asarray", "fromiter", "fsum", "join",
-    "extend", "fromkeys",
+    "extend", "fromkeys", "str", "repr", "ascii",
 })  # fmt: skip
 _SETS = ("set", "frozenset", "AbstractSet", "MutableSet")
 
@@ -69,7 +69,9 @@ def iterated(node: ast.AST) -> list[ast.expr]:
             return list(args)
         case ast.Call(func=ast.Attribute(value=value, attr="pop"), args=[]):
             return [value]
-        case ast.Call(func=ast.Name(id="sorted"), args=args, keywords=[_, *_]):
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.Call(func=ast.Name(id="sorted" | "min" | "max"), args=args, keywords=[_, *_]):
             return list(args)  # what is equal by the key stays in the order of the set
         case ast.Starred(value=value):
             return [value]

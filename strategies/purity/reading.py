@@ -25,6 +25,7 @@ MUTATORS = frozenset({
 })  # fmt: skip
 MEMORY = "memory stands in the class, annotated: `name: dict[str, float] = {}`"
 CONSTANT = "make it a tuple; " + MEMORY
+BEGIN = "write def begin(self, symbols: tuple[str, ...], timeframe: int)"
 FIELD = "give it field(default_factory=list)"
 LONGEST = 1 << 18  # characters of a strategy file
 
@@ -123,16 +124,17 @@ class _Reader(ast.NodeVisitor):
             case ast.FunctionDef(name="decide", args=args) if mine.strategy and len(args.posonlyargs) + len(args.args) != 2:
                 self._say(item, "decide takes the bar and nothing else", "write def decide(self, bar: Bar)")
             case ast.FunctionDef(name="begin", args=args) if mine.strategy and len(args.posonlyargs) + len(args.args) != 3:
-                self._say(
-                    item, "begin takes the symbols and the timeframe", "write def begin(self, symbols: tuple[str, ...], timeframe: int)"
-                )
-            case ast.AnnAssign(value=ast.expr() as value) if not mine.strategy:
-                self._constant(value, "in a class that is no strategy", FIELD)
-            case ast.Assign(targets=targets, value=value):
+                self._say(item, "begin takes the symbols and the timeframe", BEGIN)
+            case ast.AnnAssign(value=ast.expr() as value, annotation=kind) if mine.strategy and not dotted(kind).endswith("ClassVar"):
+                pass
+            case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+                targets = item.targets if isinstance(item, ast.Assign) else [item.target]
                 names = {name for target in targets for name in stored(target)}
-                if not (mine.strategy and names <= set(words.DECLARATIONS)):
-                    self._constant(value, "in a class without an annotation" if mine.strategy else "in a class that is no strategy",
-                                   MEMORY if mine.strategy else FIELD)  # fmt: skip
+                where = "in a class without an annotation" if isinstance(item, ast.Assign) else "in a ClassVar"
+                if not mine.strategy:
+                    self._constant(value, "in a class that is no strategy", FIELD)
+                elif not names <= set(words.DECLARATIONS):
+                    self._constant(value, where, MEMORY)
             case (
                 ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Pass() | ast.AnnAssign() | ast.Expr(value=ast.Constant())
             ):
@@ -208,6 +210,16 @@ class _Reader(ast.NodeVisitor):
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> None:
         self._say(node, "async with: a strategy does not wait", "")
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.type is None:
+            self._say(node, "except: catches what ends a session too", "write except Exception:")
+        self.generic_visit(node)
+
+    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+        if any(name.startswith("_") or name in words.ATTRIBUTES for name in node.kwd_attrs):
+            self._say(node, "the pattern takes what is private", "take what is public")
+        self.generic_visit(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
         self._targets(node.target)
@@ -302,17 +314,11 @@ class _Reader(ast.NodeVisitor):
             if shared or value.id in (function.self_name, function.bar):
                 self._say(value, f"gives {value.id} another name", "use the one that it has")
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+    def visit_AugAssign(self, node: ast.AugAssign | ast.AnnAssign | ast.For) -> None:
         self._targets(node.target)
         self.generic_visit(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._targets(node.target)
-        self.generic_visit(node)
-
-    def visit_For(self, node: ast.For) -> None:
-        self._targets(node.target)
-        self.generic_visit(node)
+    visit_AnnAssign = visit_For = visit_AugAssign  # noqa: N815  names of ast
 
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:

@@ -53,7 +53,9 @@ REFUSED = {  # builtin -> what to do
     "hasattr": "declare the attribute in the class", "id": "an address differs from run to run", "type": "take isinstance",
     "hash": "the hash of text differs from run to run", "breakpoint": "a strategy does not wait", "help": "", "exit": "raise an error",
     "quit": "raise an error", "memoryview": "take an array", "object": "", "copyright": "", "credits": "", "license": "",
-    "aiter": "a strategy does not wait", "anext": "a strategy does not wait", "__build_class__": "write class", "__loader__": "",
+    "aiter": "a strategy does not wait", "anext": "a strategy does not wait", 
+    "BaseException": "take Exception", "SystemExit": "raise ValueError", "KeyboardInterrupt": "raise ValueError",
+    "GeneratorExit": "raise ValueError", "__build_class__": "write class", "__loader__": "",
     "__spec__": "", "__debug__": "",
 }  # fmt: skip
 BUILTINS = frozenset(name for name in dir(builtins) if name not in REFUSED and not name.startswith("_"))

@@ -127,6 +127,7 @@ def test_reasons_tell_who_said_so() -> None:
         ("LONG", 1, math.nan, 1.0), ("SHORT", -1, math.nan, -1.0), ("HOLD", 0, math.nan, math.nan), ("FLAT", 0, 0.0, 0.0),
         ("0.25", 1, 0.25, 0.25), ("-3", -1, -3.0, -1.0), ("np.float64(0.5)", 1, 0.5, 0.5), ("Target(LONG, score=0.2)", 1, math.nan, 0.2),
         ("Target(HOLD, score=-0.4)", 0, math.nan, -0.4), ("Target(-0.1, confidence=0.5)", -1, -0.1, -0.1),
+        ("np.int64(-1)", -1, -1.0, -1.0), ("np.float32(0.25)", 1, 0.25, 0.25),
     ],
 )  # fmt: skip
 def test_everything_that_can_be_wanted(said: str, side: int, target: float, score: float) -> None:
@@ -183,9 +184,11 @@ WRONG = {
     "decide returned int": "return 3",
     "decide returned an array of shape": "return np.zeros(7)",
     "a target of 200.0 is no fraction of equity": "return {bar.symbols[0]: 200.0}",
+    "the part 'decide' of nan is no part of a score": "return {bar.symbols[0]: Target(0.1, parts={'decide': float('nan')})}",
     "a target of nan is no fraction of equity": "return {bar.symbols[0]: float('nan')}",
     "'up' is nothing to want": "return {bar.symbols[0]: 'up'}",
     "True is nothing to want": "return {bar.symbols[0]: True}",
+    "'mappingproxy' object does not support item assignment": "d = self.rules; d[bar.symbols[0]] = bar.price(bar.symbols[0])",
     "a score of 2.0 does not lie": "return {bar.symbols[0]: Target(LONG, score=2.0)}",
     "a confidence of -1 does not lie": "return {bar.symbols[0]: Target(LONG, confidence=-1)}",
     "the part 'x' is not declared": "return {bar.symbols[0]: Target(LONG, parts={'x': 0.1})}",
@@ -217,6 +220,12 @@ def test_memory_that_is_no_plain_value_is_refused(value: str, kind: str) -> None
     text = "def keep(x):\n    return x\nclass A(Strategy):\n    last: list[int] = []\n"
     text += f"    def decide(self, bar: Bar):\n        self.last = {value}\n"
     with pytest.raises(StrategyError, match=rf"self\.last holds a {kind}"):
+        one_view(text, 10, 1)
+
+
+def test_memory_that_holds_itself_is_refused() -> None:
+    text = "class A(Strategy):\n    last: list[list[int]] = []\n    def decide(self, bar: Bar):\n        self.last.append(self.last)\n"
+    with pytest.raises(StrategyError, match=r"self\.last holds itself"):
         one_view(text, 10, 1)
 
 

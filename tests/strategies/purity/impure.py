@@ -77,6 +77,12 @@ BODIES = {  # of decide(self, bar)
     "a set in a comprehension": "x = [n for n in {'a', 'b'} | set(bar.symbols)]  # !",
     "a set summed": "x = sum({0.1, 0.2, 0.3})  # !",
     "a set joined": "x = ','.join({'a', 'b'})  # !",
+    "a set as text": "x = str({'a', 'b'})  # !",
+    "a set in an f-string": "x = f'{self.names}'  # !",
+    "largest of a set by a key": "x = max({'a', 'b'}, key=len)  # !",
+    "a pattern that takes what is private": "match bar:\n            case Bar(_prices=p):  # !\n                p[0] = 1.0",
+    "the end of the program": "raise SystemExit(0)  # !",
+    "an error of any kind caught": "try:\n            x = 1 / 0\n        except:  # !\n            x = 0.0",
     "one of a set": "x = self.names.pop()  # !",
     "a dict made of a set": "x = dict.fromkeys({'a', 'b'}, 0)  # !",
     "a list grown by a set": "x = [1]\n        x.extend({1, 2})  # !",
@@ -94,6 +100,7 @@ BODIES = {  # of decide(self, bar)
     "memory through out": "np.add(1.0, 2.0, out=LIMITS)  # !",
 }
 FILES = {  # whole files after HEAD
+    "memory of the class": "from typing import ClassVar\nclass A(Strategy):\n    score = 'close'\n    n: ClassVar[list[int]] = []  # !\n",
     "import of os": "import os  # !\nclass A(Strategy):\n    score = 'close'\n",
     "import of random": "import random  # !\nclass A(Strategy):\n    score = 'close'\n",
     "import of time": "import time  # !\nclass A(Strategy):\n    score = 'close'\n",
