@@ -3,7 +3,6 @@
 NAME=LOW..HIGH, with `:STEP` or `:log` behind it where wanted; NAME=A,B,C; or NAME alone for a parameter that declares its range.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,6 +18,7 @@ from bot.errors import ConfigError
 from bot.sampling import Dimension, Value
 
 PARAMETERS = "strategy.parameters."
+MOST = 1e15  # of an end of a range
 _NUMBER = r"-?\d+(?:\.\d*)?(?:e-?\d+)?|-?\.\d+"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?::(log|{_NUMBER}))?", re.IGNORECASE)
 
@@ -85,7 +85,12 @@ def _of_parameter(text: str, setting: str, wanted: str, loaded: Loaded, declared
         if setting not in declared:
             raise ConfigError(f"--param {text}: {name} declares no range; write {name}=LOW..HIGH")
         return declared[setting]
-    return _read(text, setting, wanted, type(known[name].default))
+    found = _read(text, setting, wanted, type(known[name].default))
+    ends = found.choices or ([int(end) if found.kind == "int" else end for end in (found.low, found.high)])
+    faults = [said for value in ends if (said := known[name].fits(value))]
+    if faults:
+        raise ConfigError(f"--param {text}: {name} {faults[0]}")
+    return found
 
 
 def _kind(field: Field) -> type:
@@ -106,7 +111,7 @@ def _read(text: str, setting: str, wanted: str, kind: type) -> Dimension:
     low, high, last = float(match[1]), float(match[2]), match[3]
     log = last is not None and last.lower() == "log"
     step = float(last) if last is not None and not log else None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (step is not None and not 0 < step <= high - low):
+    if not -MOST <= low < high <= MOST or (step is not None and not 0 < step <= high - low):
         raise ConfigError(f"--param {text}: a range goes from a smaller to a larger number, in steps that fit into it")
     if log and low <= 0:
         raise ConfigError(f"--param {text}: a range on a logarithm begins above 0")
