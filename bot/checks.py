@@ -1,4 +1,4 @@
-"""The limits of one order as a table: CHECKS, in the order in which they are made.
+"""The limits of one order as a table: NAMES, in the order in which CHECKS makes them.
 
 The rule: a check passes (None) or says why not, and what is not known does not pass. An order that only reduces exposure
 passes every check on size and rate.
@@ -180,150 +180,105 @@ class Case:
     gross_after: float
 
 
-Objection = tuple[Denial, str] | None
+Objection = tuple[str, Denial, str] | None  # name of the check that did not pass, its code and why
 
 
-def check_state(case: Case) -> Objection:
-    """ACTIVE; or an exit while REDUCING; or the flattening that was asked for."""
+def check_permission(case: Case) -> Objection:
+    """state: ACTIVE; or an exit while REDUCING; or the flattening that was asked for.
+    duplicate: one order for each symbol, bar and leg, and none for a bar that is over.
+    """
     draft = case.draft
-    if case.state is TradingState.ACTIVE or (draft.reduce_only and draft.purpose is Purpose.FLATTEN):
-        return None
-    if case.state is TradingState.REDUCING:
-        return None if draft.reduce_only else (Denial.REDUCING, f"only exits pass while REDUCING, by {case.by}")
-    return Denial.HALTED, f"trading is HALTED, by {case.by}"
-
-
-def check_duplicate(case: Case) -> Objection:
-    """One order for each symbol, bar and leg, and none for a bar that is over."""
-    draft = case.draft
+    if case.state is not TradingState.ACTIVE and not (draft.reduce_only and draft.purpose is Purpose.FLATTEN):
+        if case.state is not TradingState.REDUCING:
+            return "state", Denial.HALTED, f"trading is HALTED, by {case.by}"
+        if not draft.reduce_only:
+            return "state", Denial.REDUCING, f"only exits pass while REDUCING, by {case.by}"
     bar_ms, legs = case.counts.last(draft.symbol)
     if draft.bar_ms and (draft.bar_ms < bar_ms or (draft.bar_ms == bar_ms and draft.leg in legs)):
-        return Denial.DUPLICATE, f"{draft.symbol} has had its {draft.leg} order for the bar closing at {bar_ms}"
-    return (Denial.DUPLICATE, f"{draft.symbol} has this {draft.leg} order already") if case.orders.get(case.id) is not None else None
+        return "duplicate", Denial.DUPLICATE, f"{draft.symbol} has had its {draft.leg} order for the bar closing at {bar_ms}"
+    if case.orders.get(case.id) is not None:
+        return "duplicate", Denial.DUPLICATE, f"{draft.symbol} has this {draft.leg} order already"
+    return None
 
 
-def check_price(case: Case) -> Objection:
-    """The last close is known; a way out needs none."""
-    if case.reference > 0.0 and (case.mark > 0.0 or case.draft.purpose is Purpose.FLATTEN):
+def check_market(case: Case) -> Objection:
+    """price: the last close is known; a way out needs none. data_age: neither the last close nor the decision is old.
+    collar: the price is near the last close: of a limit order its limit, else the price that it was sized by.
+    """
+    draft, reference, mark = case.draft, case.reference, case.mark
+    flattens = draft.purpose is Purpose.FLATTEN
+    if not (reference > 0.0 and (mark > 0.0 or flattens)):
+        return "price", Denial.NO_PRICE, f"the price of {draft.symbol} is not known"
+    if not draft.reduce_only:
+        age = draft.at - min(case.marked_ms, draft.bar_ms or case.marked_ms)
+        if not age <= case.limits.max_data_age:
+            most = case.limits.max_data_age // 1000
+            return "data_age", Denial.STALE, f"the price is {age // 1000} s old; at most {most} s are allowed"
+    if flattens:
         return None
-    return Denial.NO_PRICE, f"the price of {case.draft.symbol} is not known"
-
-
-def check_age(case: Case) -> Objection:
-    """Neither the last close nor the decision is old."""
-    age = case.draft.at - min(case.marked_ms, case.draft.bar_ms or case.marked_ms)
-    if case.draft.reduce_only or age <= case.limits.max_data_age:
+    price = reference if draft.price is None else float(draft.price)
+    off, collar = abs(price / mark - 1.0), case.ceilings.collar
+    if off <= collar * CLOSE_ENOUGH:
         return None
-    return Denial.STALE, f"the price is {age // 1000} s old; at most {case.limits.max_data_age // 1000} s are allowed"
+    return "collar", Denial.COLLAR, f"price {price} is {off:.2%} from the last close {mark}; at most {collar:.2%} is allowed"
 
 
-def check_collar(case: Case) -> Objection:
-    """The price is near the last close: of a limit order its limit, else the price that it was sized by."""
-    if case.draft.purpose is Purpose.FLATTEN:
-        return None
-    price = case.reference if case.draft.price is None else float(case.draft.price)
-    off, most = abs(price / case.mark - 1.0), case.ceilings.collar
-    if off <= most * CLOSE_ENOUGH:
-        return None
-    return Denial.COLLAR, f"price {price} is {off:.2%} from the last close {case.mark}; at most {most:.2%} is allowed"
-
-
-def check_least(case: Case) -> Objection:
-    """Whole lots, and as much as the exchange wants at least."""
+def check_size(case: Case) -> Objection:
+    """least_order: whole lots, and as much as the exchange wants at least. order: what one order opens."""
     draft, instrument = case.draft, case.instrument
     if draft.quantity <= 0 or draft.quantity % instrument.lot:
-        return Denial.ORDER_SIZE, f"quantity {draft.quantity} is no positive multiple of the lot {instrument.lot}"
-    if draft.reduce_only or (draft.quantity >= instrument.least_quantity and draft.quantity * draft.reference >= instrument.least_notional):
+        return "least_order", Denial.ORDER_SIZE, f"quantity {draft.quantity} is no positive multiple of the lot {instrument.lot}"
+    if draft.reduce_only:
         return None
-    return Denial.ORDER_SIZE, (
-        f"{draft.quantity} {draft.symbol}, worth {case.reference * float(draft.quantity):.2f}, is below the least order of "
-        f"{instrument.least_quantity} and {instrument.least_notional}"
-    )
-
-
-def check_order(case: Case) -> Objection:
-    """What one order opens."""
+    if not (draft.quantity >= instrument.least_quantity and draft.quantity * draft.reference >= instrument.least_notional):
+        worth, least = case.reference * float(draft.quantity), f"{instrument.least_quantity} and {instrument.least_notional}"
+        return "least_order", Denial.ORDER_SIZE, f"{draft.quantity} {draft.symbol}, worth {worth:.2f}, is below the least order of {least}"
     most = min(case.ceilings.order_notional, case.ceilings.order_share * case.equity)
-    return None if case.draft.reduce_only else _above(Denial.ORDER_SIZE, "the order would open", case.opening, most)
-
-
-def check_position(case: Case) -> Objection:
-    """One symbol's position."""
-    if case.increase == 0.0:
+    if case.opening <= most * CLOSE_ENOUGH:
         return None
-    return _above(Denial.POSITION, f"{case.draft.symbol} would be at", case.after, case.ceilings.position_share * case.equity)
+    return "order", Denial.ORDER_SIZE, _above("the order would open", case.opening, most)
 
 
-def check_gross(case: Case) -> Objection:
-    """All positions."""
-    if case.increase == 0.0:
+def check_exposure(case: Case) -> Objection:
+    """position: one symbol's; gross: all of them; leverage: all against the account; margin: what the venue lends."""
+    equity, gross, ceilings = case.equity, case.gross_after, case.ceilings
+    if case.increase != 0.0:
+        if not case.after <= ceilings.position_share * equity * CLOSE_ENOUGH:
+            detail = _above(f"{case.draft.symbol} would be at", case.after, ceilings.position_share * equity)
+            return "position", Denial.POSITION, detail
+        if not gross <= ceilings.gross * equity * CLOSE_ENOUGH:
+            return "gross", Denial.GROSS, _above("all positions would be at", gross, ceilings.gross * equity)
+        if not gross <= ceilings.leverage * equity * CLOSE_ENOUGH:
+            return "leverage", Denial.LEVERAGE, _above("all positions would be at", gross, ceilings.leverage * equity)
+    if case.draft.reduce_only or (equity > 0.0 and gross <= case.lent * equity * CLOSE_ENOUGH):
         return None
-    return _above(Denial.GROSS, "all positions would be at", case.gross_after, case.ceilings.gross * case.equity)
+    return "margin", Denial.MARGIN, f"the account of {equity:.2f} cannot carry positions of {gross:.2f}"
 
 
-def check_leverage(case: Case) -> Objection:
-    """All positions against the account."""
-    if case.increase == 0.0:
+def check_rates(case: Case) -> Objection:
+    """orders_per_minute, orders_per_day: of any symbol; round_trips: repeated automated execution of one symbol."""
+    draft, limits, counts = case.draft, case.limits, case.counts
+    if draft.reduce_only:
         return None
-    return _above(Denial.LEVERAGE, "all positions would be at", case.gross_after, case.ceilings.leverage * case.equity)
-
-
-def check_margin(case: Case) -> Objection:
-    """What the venue lends."""
-    most = case.lent * case.equity
-    if case.draft.reduce_only or (case.equity > 0.0 and case.gross_after <= most * CLOSE_ENOUGH):
-        return None
-    return Denial.MARGIN, f"the account of {case.equity:.2f} cannot carry positions of {case.gross_after:.2f}"
-
-
-def check_minute(case: Case) -> Objection:
-    """Orders of the last minute, any symbol."""
-    sent, most = case.counts.minute, case.limits.orders_per_minute
-    if case.draft.reduce_only or len(sent) < most or case.draft.at - sent[0] >= MINUTE:
-        return None
-    return Denial.RATE, f"{len(sent)} orders within a minute; at most {most} are allowed"
-
-
-def check_day(case: Case) -> Objection:
-    """Orders of this UTC day, any symbol."""
-    sent, most = case.counts.today(case.draft.at), case.limits.orders_per_day
-    if case.draft.reduce_only or sent < most:
-        return None
-    return Denial.RATE, f"{sent} orders today; at most {most} are allowed"
-
-
-def check_round_trips(case: Case) -> Objection:
-    """Repeated automated execution of one symbol."""
-    if case.draft.reduce_only:
-        return None
-    made, most = case.counts.round_trips(case.draft.symbol, case.trades, case.draft.at), case.limits.round_trips_per_hour
+    sent, most = counts.minute, limits.orders_per_minute
+    if not (len(sent) < most or draft.at - sent[0] >= MINUTE):
+        return "orders_per_minute", Denial.RATE, f"{len(sent)} orders within a minute; at most {most} are allowed"
+    today, most = counts.today(draft.at), limits.orders_per_day
+    if today >= most:
+        return "orders_per_day", Denial.RATE, f"{today} orders today; at most {most} are allowed"
+    made, most = counts.round_trips(draft.symbol, case.trades, draft.at), limits.round_trips_per_hour
     if made < most:
         return None
-    return Denial.RATE, f"{made} round trips of {case.draft.symbol} within an hour; at most {most} are allowed"
+    return "round_trips", Denial.RATE, f"{made} round trips of {draft.symbol} within an hour; at most {most} are allowed"
 
 
-def _above(code: Denial, what: str, figure: float, most: float) -> Objection:
-    """An objection when the figure is above the most that is allowed, or when either is not known."""
-    if figure <= most * CLOSE_ENOUGH:
-        return None
-    return code, f"{what} {figure:.2f}; at most {most:.2f} is allowed"
+def _above(what: str, figure: float, most: float) -> str:
+    """A figure above the most that is allowed, or one of them is not known."""
+    return f"{what} {figure:.2f}; at most {most:.2f} is allowed"
 
 
-CHECKS: tuple[tuple[str, Callable[[Case], Objection]], ...] = (
-    ("state", check_state),
-    ("duplicate", check_duplicate),
-    ("price", check_price),
-    ("data_age", check_age),
-    ("collar", check_collar),
-    ("least_order", check_least),
-    ("order", check_order),
-    ("position", check_position),
-    ("gross", check_gross),
-    ("leverage", check_leverage),
-    ("margin", check_margin),
-    ("orders_per_minute", check_minute),
-    ("orders_per_day", check_day),
-    ("round_trips", check_round_trips),
-)
-NAMES = tuple(name for name, _ in CHECKS)
-MADE = tuple(check for _, check in CHECKS)
+CHECKS: tuple[Callable[[Case], Objection], ...] = (check_permission, check_market, check_size, check_exposure, check_rates)
+NAMES = (
+    "state", "duplicate", "price", "data_age", "collar", "least_order", "order", "position", "gross", "leverage", "margin",
+    "orders_per_minute", "orders_per_day", "round_trips",
+)  # fmt: skip

@@ -89,6 +89,7 @@ class Ledger:
     quantities  signed position of each symbol as a float
     held        indices of the open positions, ascending
     high        highest closing equity among the rows skipped since it was last taken
+    lull        bars in which it cannot rise above its peak, as long as it is at this revision: nobody needs to look for it
     revision    grows with every fill and funding
     touched     symbols that had one since somebody emptied this
     """
@@ -110,6 +111,7 @@ class Ledger:
         self.held: list[int] = []
         self.trades: list[Trade] = []
         self.high = -INFINITY
+        self.lull: tuple[Array | None, int] = None, -1
         self.revision = 0
         self.touched: set[str] = set()
         self._cost = ZERO
@@ -128,9 +130,9 @@ class Ledger:
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Mark the symbols [first, end), by place, at the closes of a row."""
         self.timeframe = bars.timeframe
-        close_ms, marks, marked_ms = bars.times[row], self.marks, self.marked_ms
+        close_ms, columns, marks, marked_ms = bars.times[row], bars.closes, self.marks, self.marked_ms
         for i in range(first, end):
-            close = bars.closes[i][row]
+            close = columns[i][row]
             if close == close:
                 marks[i] = close
                 marked_ms[i] = self.newest_ms = close_ms
@@ -202,7 +204,7 @@ class Ledger:
         """Take the marks of quiet rows [start, stop): the last known close of each symbol."""
         if stop <= start:
             return
-        if self.held:
+        if self.held and not (self.lull[0] is bars.values and self.lull[1] == self.revision):
             self.high = max(self.high, self._highest(bars, start, stop))
         self.timeframe = bars.timeframe
         end_ms = bars.close_ms(stop - 1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bot.checks import MADE, NAMES, NEVER, Case, Ceilings, Counts, Draft, Limits
+from bot.checks import CHECKS, NAMES, NEVER, Case, Ceilings, Counts, Draft, Limits
 from bot.events import (
     CancelRequest,
     Command,
@@ -74,12 +74,12 @@ class Risk:
         if place is None or draft.symbol not in self.instruments:
             return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, Denial.NO_PRICE, f"{draft.symbol} is not traded here")
         case = self._case(draft, place)
-        for check in MADE:
+        for check in CHECKS:
             objection = check(case)
             if objection is not None:
-                made = MADE.index(check)
-                self.passed, self.denied = NAMES[:made], NAMES[made]
-                return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, *objection)
+                self.denied, code, detail = objection
+                self.passed = NAMES[: NAMES.index(self.denied)]
+                return Refusal(draft.at, draft.symbol, draft.bar_ms, draft.purpose, code, detail)
         self.passed, self.denied = NAMES, ""
         request = OrderRequest(
             draft.at, case.id, draft.symbol, draft.side, draft.type, draft.quantity, draft.purpose, draft.reduce_only, draft.bar_ms,
@@ -192,7 +192,10 @@ class Risk:
             low, high = min(mark, lowest[i]), max(mark, highest[i])
             worst += quantity * (low if quantity > 0 else high)
             best += quantity * (high if quantity > 0 else low)
-        if not worst > max(self.peak, ledger.high, best) * self._keep_of_peak:
+        peak = max(self.peak, ledger.high)
+        if best <= peak:
+            ledger.lull = bars.values, ledger.revision
+        if not worst > max(peak, best) * self._keep_of_peak:
             return False
         if self.state is TradingState.ACTIVE and not worst > self.day_start * self._keep_of_day:
             return False
@@ -221,7 +224,7 @@ class Risk:
         equity = self.ledger.equity_float()
         if not equity > self.peak * self._keep_of_peak:
             reason += f"; the drawdown counts from {equity:.2f} on, no longer from {self.peak:.2f}"
-            self.peak = equity
+            self.peak, self.ledger.lull = equity, (None, NEVER)
         if self.day != NEVER and not equity > self.day_start * self._keep_of_day:
             reason += f"; the day's loss counts from {equity:.2f} on, no longer from {self.day_start:.2f}"
             self.day_start = equity
