@@ -53,7 +53,8 @@ class Bus:
             for handler in handlers[kind]:
                 consequences = handler(event)
                 if consequences:
-                    following += [(consequence, number) for consequence in consequences]
+                    for consequence in consequences:
+                        following.append((consequence, number))
             for watcher in watchers:
                 watcher(event, number)
         return first

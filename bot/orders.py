@@ -41,7 +41,7 @@ LIFE: Mapping[Status, frozenset[Status]] = {  # status -> what may follow
 ENDED = frozenset(status for status, following in LIFE.items() if not following)
 STOP_SUFFIX, TAKE_SUFFIX = "s", "t"
 CLOSED_KEPT = 10_000
-_PAIRS = [one + other for one, other in product("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", repeat=2)]
+_PAIR = [one + other for one, other in product("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", repeat=2)]
 ZERO = Decimal(0)
 
 
@@ -51,8 +51,13 @@ def link_id(run: str, symbol: str, bar_ms: int, leg: str, n: int = 1) -> str:
     n  counts proved rejections: only after one of those may the same leg be tried under a new id
     """
     digest = hashlib.sha256(f"{run}|{symbol}|{bar_ms}|{leg}".encode()).digest()
-    bits = int.from_bytes(digest[:14], "big") >> 2  # base32 of RFC 4648, two of its 22 letters at a time
-    return f"v1-{''.join([_PAIRS[bits >> shift & 1023] for shift in range(100, -1, -10)])}-{n}"
+    # base32 of RFC 4648: 22 letters, two of them from every ten bits
+    a, b, c = int.from_bytes(digest[:5], "big"), int.from_bytes(digest[5:10], "big"), int.from_bytes(digest[10:14], "big")
+    return (
+        f"v1-{_PAIR[a >> 30]}{_PAIR[a >> 20 & 1023]}{_PAIR[a >> 10 & 1023]}{_PAIR[a & 1023]}"
+        f"{_PAIR[b >> 30]}{_PAIR[b >> 20 & 1023]}{_PAIR[b >> 10 & 1023]}{_PAIR[b & 1023]}"
+        f"{_PAIR[c >> 22]}{_PAIR[c >> 12 & 1023]}{_PAIR[c >> 2 & 1023]}-{n}"
+    )
 
 
 def attached_id(parent: str, purpose: Purpose) -> str:
@@ -142,7 +147,7 @@ class OpenOrders:
 
     def on_update(self, update: OrderUpdate) -> list[Event]:
         """Move the order along LIFE; a repeat changes nothing. Raises IllegalMove, and then nothing has changed."""
-        order = self.get(update.id) or self._adopt(update.id)
+        order = self.alive.get(update.id) or self.get(update.id) or self._adopt(update.id)
         if order is None:
             raise IllegalMove(f"order {update.id} ({update.symbol}) is {update.status} at the exchange, and nobody asked for it")
         if update.status is order.status:
@@ -150,7 +155,7 @@ class OpenOrders:
         if update.status not in LIFE[order.status]:
             raise IllegalMove(f"order {order.id} ({order.symbol}) is {order.status} and cannot become {update.status}: {update.reason}")
         order.status = update.status
-        if update.status in ENDED:
+        if not LIFE[update.status]:
             self._close(order)
         return []
 
@@ -162,7 +167,7 @@ class OpenOrders:
         if fill.exec_id in self._counted:
             return []
         self._counted.add(fill.exec_id)
-        order = self.get(fill.order_id) or self._adopt(fill.order_id)
+        order = self.alive.get(fill.order_id) or self.get(fill.order_id) or self._adopt(fill.order_id)
         if order is None:
             return []
         order.filled += fill.quantity

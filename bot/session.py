@@ -253,7 +253,8 @@ class Session:
         executor, ledger = self.executor, self.ledger
         done, end, number = 0, len(self.symbols), 0
         while place < end:
-            executor.mark_row(bars, row, done, place)
+            if done < place:
+                executor.mark_row(bars, row, done, place)
             ledger.mark_row(bars, row, done, place + 1)
             before = place + 1 - done if bars.whole else sum(done <= i <= place for i in bars.present(row))
             present -= before
@@ -261,9 +262,10 @@ class Session:
             events = [(event, number) for event in executor.on_candle(bars.candle(row, place))]
             self.bus.run(events, None if present else later)
             done = place + 1
-            place = executor.first_met(bars, row, done)
-        executor.mark_row(bars, row, done, end)
-        ledger.mark_row(bars, row, done, end)
+            place = executor.first_met(bars, row, done) if done < end else end
+        if done < end:
+            executor.mark_row(bars, row, done, end)
+            ledger.mark_row(bars, row, done, end)
         return present, number
 
     def _pass_by(self, view: View, stretch: Stretch, journal: Journal, row: int, until: int) -> None:

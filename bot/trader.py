@@ -52,7 +52,9 @@ class Trader:
         self._searched_in = -1
         self._watches: list[Watch | None] = [None] * len(ledger.symbols)  # None: to be found out
         self._next = [UNKNOWN] * len(ledger.symbols)  # row of the block ahead at which a symbol's decision could lead to something
+        self._soonest = UNKNOWN  # the least of them
         self._ahead: Ahead | None = None
+        self._signs, self._signed_in = b"", -1  # +1, 0, -1 for each symbol's position, a byte each, and when that was so
 
     def on_decision(self, decision: Decision) -> list[Event]:
         """What follows from a view: an order, a cancellation, a refusal, or nothing."""
@@ -89,7 +91,7 @@ class Trader:
         if stop <= start:
             return stop
         self._search(view, start)
-        return min(stop, *self._next)
+        return min(stop, self._soonest)
 
     def acting(self, view: Views, row: int) -> list[int]:
         """The symbols, by place, whose decision of this row could lead to something."""
@@ -98,9 +100,17 @@ class Trader:
 
     def asked(self, view: Views, row: int) -> list[int]:
         """The same, without a search: every decision of the row is held against what is there, by the conditions of on_decision."""
-        ahead = self._ahead
-        sides, scores, targets = (ahead if ahead is not None and ahead.views is view else self._ahead_of(view)).lists
         quantities, orders, rules = self.ledger.quantities, self.orders, self.rules
+        ahead = self._ahead
+        if ahead is None or ahead.views is not view:
+            ahead = self._ahead_of(view)
+        if not (ahead.aims or orders.alive or rules.max_bars):
+            if self._signed_in != self.ledger.revision:
+                self._signed_in = self.ledger.revision
+                self._signs = bytes([((quantity > 0.0) - (quantity < 0.0)) & 255 for quantity in quantities])
+            if ahead.rows[row * len(quantities) : (row + 1) * len(quantities)] == self._signs:
+                return []  # everything is held as it is wanted
+        sides, scores, targets = ahead.lists
         found = []
         for place, quantity in enumerate(quantities):
             side, target = sides[place][row], targets[place][row]
@@ -249,8 +259,13 @@ class Trader:
 
     def _search(self, view: Views, start: int) -> None:
         """Bring `_next` up to date from this row on: of the symbols that changed, and of those whose row has gone by."""
-        ahead = self._ahead_of(view)
-        self._take_changes(ahead.aims)
+        ahead = self._ahead
+        if ahead is None or ahead.views is not view:
+            ahead = self._ahead_of(view)
+        if self.ledger.touched or self.orders.touched or self._searched_in != self.risk.changes:
+            self._take_changes(ahead.aims)
+        elif self._soonest >= start:
+            return
         bars = view.bars
         bar = bars.first + start + 1
         for place, known in enumerate(self._next):
@@ -265,12 +280,13 @@ class Trader:
             if watch.held and ahead.aims:
                 first = self._first_off(ahead, place, start, first)
             self._next[place] = first
+        self._soonest = min(self._next)
 
     def _ahead_of(self, view: Views) -> Ahead:
         ahead = self._ahead
         if ahead is None or ahead.views is not view:
             ahead = self._ahead = Ahead(view, self.rules.exit_threshold)
-            self._next = [UNKNOWN] * len(self._next)
+            self._next, self._soonest = [UNKNOWN] * len(self._next), UNKNOWN
         return ahead
 
     def _take_changes(self, aims: bool) -> None:
@@ -292,7 +308,7 @@ class Trader:
     def _forget(self, symbol: str) -> None:
         place = self.ledger.index.get(symbol)
         if place is not None:
-            self._watches[place], self._next[place] = None, UNKNOWN
+            self._watches[place], self._next[place], self._soonest = None, UNKNOWN, UNKNOWN
 
     def _look(self, place: int, timeframe: int, bar: int) -> Watch:
         """What a symbol waits for from this bar on: the same conditions as on_decision, for any view."""

@@ -6,8 +6,9 @@ costs time.
 
 from bisect import bisect_left
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +34,7 @@ class Views(Protocol):
     def target(self) -> Array: ...
 
 
-class Watch(NamedTuple):
+class Watch(msgspec.Struct, frozen=True, gc=False):
     """What one symbol waits for: the turns that would lead to something, and the bar index at which time alone does.
 
     held  there is a position, which a target could move
@@ -55,6 +56,11 @@ class Ahead:
         self._exit = exit_threshold
         self.aims = bool((views.target == views.target).any())
         self._turns: dict[tuple[int, int], tuple[bytes, list[int]]] = {}  # whether it comes at each row, and where it begins to
+
+    @cached_property
+    def rows(self) -> bytes:
+        """The sides of all symbols, a byte each (-1 is 255), row by row."""
+        return self.views.side.tobytes()
 
     @cached_property
     def lists(self) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:

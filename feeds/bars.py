@@ -88,10 +88,10 @@ class Bars(_Fields):
     def candle(self, row: int, symbol: int) -> Candle:
         """The bar as an event, known at its close."""
         open_, high, low, close, volume, turnover = self.values[row, :, symbol].tolist()
-        end = self.close_ms(row)
+        end = self.times[row]
         return Candle(
-            at=end, symbol=self.symbols[symbol], open_ms=end - self.timeframe, close_ms=end, open=open_, high=high, low=low,
-            close=close, volume=volume, turnover=None if turnover != turnover else turnover, source=self.source,
+            end, self.symbols[symbol], end - self.timeframe, end, open_, high, low, close, volume,
+            None if turnover != turnover else turnover, self.source,
         )  # fmt: skip
 
 

@@ -19,16 +19,14 @@ CHANGES_KEPT = 512  # changes of a position that a late funding can look back ov
 
 
 class Holding:
-    """One symbol at the exchange: signed quantity, last close, maintenance rate."""
+    """One symbol at the exchange: signed quantity, maintenance rate."""
 
-    __slots__ = ("changes", "close_ms", "maintenance", "mark", "place", "quantity", "size")
+    __slots__ = ("changes", "maintenance", "place", "quantity", "size")
 
     def __init__(self, place: int, maintenance: float) -> None:
         self.place = place
         self.quantity = ZERO
         self.size = 0.0
-        self.mark = NAN
-        self.close_ms = 0
         self.maintenance = maintenance
         self.changes: deque[tuple[int, Decimal]] = deque(maxlen=CHANGES_KEPT)
 
@@ -36,7 +34,7 @@ class Holding:
 class Account:
     """Wallet flow and holdings, cross margin. `flow` is cash less what the positions were bought for.
 
-    by_place  the holdings in universe order
+    marks, marked_ms  last close of each symbol in universe order, NaN before the first, and its moment
     safe_in   values of the bars in which no liquidation is possible with the present positions (None: not known)
     """
 
@@ -44,11 +42,18 @@ class Account:
         self.flow = cash
         self.flow_float = float(cash)
         self.symbols = tuple(symbols)
-        self.by_place = [Holding(place, float(instruments[symbol].maintenance)) for place, symbol in enumerate(self.symbols)]
-        self.holdings = dict(zip(self.symbols, self.by_place, strict=True))
+        self.holdings = {
+            symbol: Holding(place, float(instruments[symbol].maintenance)) for place, symbol in enumerate(self.symbols)
+        }  # fmt: skip
+        self._by_place = list(self.holdings.values())
+        self.marks: list[float] = [NAN] * len(self.symbols)
+        self.marked_ms: list[int] = [0] * len(self.symbols)
         self.held: dict[str, Holding] = {}
         self._sums: tuple[float, float] | None = None  # of size x mark, and of the margin; None: to be counted
         self.safe_in: Array | None = None
+        self._least: list[float] = []  # the least that each holding can be worth within some bars, its margin taken off
+        self._least_in: Array | None = None  # the values of those bars
+        self._moved: set[int] = set()  # places of the holdings that have changed since
 
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
         """Book a trade and return the position after it."""
@@ -56,8 +61,8 @@ class Account:
         quantity = holding.quantity = holding.quantity + signed
         holding.size = float(quantity)
         holding.changes.append((ms, quantity))
-        if holding.mark != holding.mark:
-            holding.mark = float(price)
+        if self.marks[holding.place] != self.marks[holding.place]:
+            self.marks[holding.place] = float(price)
         flow = self.flow = self.flow - (signed * price + fee)
         self.flow_float = float(flow)
         if quantity:
@@ -65,6 +70,7 @@ class Account:
         else:
             self.held.pop(symbol, None)
         self._sums = self.safe_in = None
+        self._moved.add(holding.place)
         return quantity
 
     def pay(self, amount: Decimal) -> None:
@@ -75,33 +81,35 @@ class Account:
 
     def mark(self, place: int, close: float, close_ms: int) -> None:
         """Take the close of a bar."""
-        holding = self.by_place[place]
-        holding.mark = close
-        holding.close_ms = close_ms
+        self.marks[place] = close
+        self.marked_ms[place] = close_ms
         self._sums = None
 
     def skip(self, bars: Bars, start: int, stop: int) -> None:
         """Take the last known closes of rows [start, stop)."""
         if stop <= start:
             return
-        end_ms = bars.close_ms(stop - 1)
-        for holding, closes in zip(self.by_place, bars.closes, strict=True):
-            close = closes[stop - 1]
-            if close == close:
-                holding.mark, holding.close_ms = close, end_ms
-            else:
-                _skip_hole(bars, start, stop, holding)
+        row, end_ms = stop - 1, bars.times[stop - 1]
         self._sums = None
+        if bars.whole:
+            self.marks = [closes[row] for closes in bars.closes]
+            self.marked_ms = [end_ms] * len(self.marks)
+            return
+        for place, closes in enumerate(bars.closes):
+            close = closes[row]
+            if close == close:
+                self.marks[place], self.marked_ms[place] = close, end_ms
+            else:
+                self._skip_hole(bars, start, stop, place)
 
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Take the closes of one row, of the symbols [first, end) by place."""
-        close_ms = bars.times[row]
+        close_ms, columns, marks, marked_ms = bars.times[row], bars.closes, self.marks, self.marked_ms
         for place in range(first, end):
-            close = bars.closes[place][row]
+            close = columns[place][row]
             if close == close:
-                holding = self.by_place[place]
-                holding.mark = close
-                holding.close_ms = close_ms
+                marks[place] = close
+                marked_ms[place] = close_ms
         self._sums = None
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
@@ -116,22 +124,22 @@ class Account:
         """Quote currency, positions at their last closes."""
         total = self.flow_float
         for holding in self.held.values():
-            total += holding.size * holding.mark
+            total += holding.size * self.marks[holding.place]
         return total
 
     def gross(self) -> float:
         """Sum of |position| at the last closes, quote currency."""
-        return sum([abs(holding.size) * holding.mark for holding in self.held.values()])
+        return sum([abs(holding.size) * self.marks[holding.place] for holding in self.held.values()])
 
     def is_safe(self, place: int, low: float, high: float) -> bool:
         """A bar of this symbol in this range cannot liquidate the account, the others at their last closes: twice the margin is left."""
-        holding = self.by_place[place]
+        holding = self._by_place[place]
         size = holding.size
         if size == 0.0:
             return True
         worst = low if size > 0.0 else high
         value, margin = self._sums or self._count()
-        return self.flow_float + value + size * (worst - holding.mark) > 2.0 * (margin + abs(size) * holding.maintenance * worst)
+        return self.flow_float + value + size * (worst - self.marks[place]) > 2.0 * (margin + abs(size) * holding.maintenance * worst)
 
     def liquidation_price(self, candle: Candle) -> float | None:
         """The price of the candle's symbol at which equity falls to the maintenance margin within this bar (None: it does not).
@@ -142,10 +150,10 @@ class Account:
         holding = self.held.get(candle.symbol)
         if holding is None or self.is_safe(holding.place, candle.low, candle.high):
             return None
-        size, mark, rate = holding.size, holding.mark, holding.maintenance
+        size, mark, rate = holding.size, self.marks[holding.place], holding.maintenance
         worst = candle.low if size > 0 else candle.high
         lost = size * (worst - mark)
-        others = sum(abs(h.size) * h.mark * h.maintenance for s, h in self.held.items() if s != candle.symbol)
+        others = sum(abs(h.size) * self.marks[h.place] * h.maintenance for s, h in self.held.items() if s != candle.symbol)
         equity = self.equity()
         if equity + lost > others + abs(size) * worst * rate:
             return None
@@ -154,7 +162,7 @@ class Account:
     def bankruptcy_price(self, symbol: str) -> float:
         """The price at which nothing is left, the others at their last closes."""
         holding = self.held[symbol]
-        return holding.mark - self.equity() / holding.size
+        return self.marks[holding.place] - self.equity() / holding.size
 
     def first_margin_call(self, bars: Bars, start: int, stop: int) -> int:
         """The first row at which a liquidation cannot be ruled out: every holding at its worst price of the bar at once."""
@@ -165,7 +173,7 @@ class Account:
             for i, symbol in enumerate(bars.symbols):
                 holding = self.held.get(symbol)
                 if holding is not None:
-                    left += _least_value(bars, i, holding, begin, start, end)
+                    left += _least_value(bars, i, holding, self.marks[i], begin, start, end)
             short = np.flatnonzero(~(left > 0.0))
             if short.size:
                 return begin + int(short[0])
@@ -175,13 +183,15 @@ class Account:
         """Even with every holding at its worst price of all these bars at once something is left."""
         if self.safe_in is bars.values:
             return True
-        lowest, highest = bars.lowest[0], bars.highest[0]
-        left = self.flow_float
-        for holding in self.held.values():
-            size, mark, place = holding.size, holding.mark, holding.place
-            low, high = min(mark, lowest[place]), max(mark, highest[place])
-            left += size * (low if size > 0.0 else high) - 2.0 * abs(size) * holding.maintenance * high
-        if not left > 0.0:
+        if self._least_in is not bars.values:
+            self._least, self._least_in = [0.0] * len(self.symbols), bars.values
+            self._moved = {holding.place for holding in self.held.values()}
+        for place in self._moved:
+            holding, mark = self._by_place[place], self.marks[place]
+            size, low, high = holding.size, min(mark, bars.lowest[0][place]), max(mark, bars.highest[0][place])
+            self._least[place] = size * (low if size > 0.0 else high) - 2.0 * abs(size) * holding.maintenance * high
+        self._moved.clear()
+        if not self.flow_float + sum(self._least) > 0.0:
             return False
         self.safe_in = bars.values
         return True
@@ -189,26 +199,24 @@ class Account:
     def _count(self) -> tuple[float, float]:
         value = margin = 0.0
         for holding in self.held.values():
-            worth = holding.size * holding.mark
+            worth = holding.size * self.marks[holding.place]
             value += worth
             margin += abs(worth) * holding.maintenance
         self._sums = value, margin
         return self._sums
 
+    def _skip_hole(self, bars: Bars, start: int, stop: int, place: int) -> None:
+        """The last close of a symbol in these rows, the last of which is missing."""
+        column = bars.values[start:stop, CLOSE, place]
+        known = np.flatnonzero(~np.isnan(column))
+        if known.size:
+            row = int(known[-1])
+            self.marks[place], self.marked_ms[place] = float(column[row]), bars.close_ms(start + row)
 
-def _skip_hole(bars: Bars, start: int, stop: int, holding: Holding) -> None:
-    """The last close of a symbol in these rows, the last of which is missing."""
-    column = bars.values[start:stop, CLOSE, holding.place]
-    known = np.flatnonzero(~np.isnan(column))
-    if known.size:
-        row = int(known[-1])
-        holding.mark, holding.close_ms = float(column[row]), bars.close_ms(start + row)
 
-
-def _least_value(bars: Bars, i: int, holding: Holding, begin: int, start: int, end: int) -> Array:
+def _least_value(bars: Bars, i: int, holding: Holding, last: float, begin: int, start: int, end: int) -> Array:
     """float64[rows]: worst value of a holding in each row, less its margin; at the row before's close too, for missing bars."""
     low, high = bars.values[begin:end, LOW, i], bars.values[begin:end, HIGH, i]
-    last = holding.mark
     if begin > start:
         known = np.flatnonzero(~np.isnan(bars.values[start:begin, CLOSE, i]))
         last = float(bars.values[start + int(known[-1]), CLOSE, i]) if known.size else last

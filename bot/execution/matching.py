@@ -5,7 +5,6 @@ The rule: where a bar leaves it open what happened first, the worse for us did. 
 
 import math
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,7 +16,7 @@ ZERO = Decimal(0)
 NAN = float("nan")
 
 
-class Touch(NamedTuple):
+class Touch(msgspec.Struct, frozen=True, gc=False):
     """Where an order meets the bar: at which price and moment, as maker or taker."""
 
     price: float

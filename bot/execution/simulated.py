@@ -137,8 +137,8 @@ class SimulatedExecutor:
         if holding is None or (event.symbol, event.settle_ms) in self._settled:
             return []
         self._settled.add((event.symbol, event.settle_ms))
-        if holding.close_ms >= event.settle_ms:
-            return self._charge(event, event.at, holding.mark)
+        if self.account.marked_ms[holding.place] >= event.settle_ms:
+            return self._charge(event, event.at, self.account.marks[holding.place])
         if holding.quantity or self._orders[event.symbol]:
             self._kept.setdefault(event.symbol, []).append(event)
         return []
@@ -372,13 +372,13 @@ class SimulatedExecutor:
         for symbol in list(self.account.held):
             holding = self.account.held[symbol]
             sign = -1 if holding.size > 0 else 1
-            touched = holding.mark
+            touched = mark = self.account.marks[holding.place]
             if symbol == candle.symbol:
                 bankrupt = self.account.bankruptcy_price(symbol)
                 touched = max(candle.low, min(candle.open, bankrupt)) if sign < 0 else min(candle.high, max(candle.open, bankrupt))
             price = taker_price(exact(touched), sign, ZERO, self.instruments[symbol])
             id = f"liquidation-{symbol}-{candle.close_ms}"
-            order = Working.closing(id, symbol, sign, abs(holding.quantity), exact(holding.mark))
+            order = Working.closing(id, symbol, sign, abs(holding.quantity), exact(mark))
             self._book(bar, order, candle.close_ms - 1, price, order.quantity, False)
 
     def _charge_kept(self, candle: Candle, out: list[Event]) -> None:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ _SIDES = {code: side.value for side, code in ((side, code) for code, side in SID
 _REASONS = [reason.value for reason in REASON_OF]
 
 
-class Passed(NamedTuple):
+class Passed(msgspec.Struct, frozen=True, gc=False):
     """What rows that were passed by had: numbers to give out, bar closes, candles."""
 
     numbers: int
