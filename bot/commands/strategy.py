@@ -11,6 +11,7 @@ from bot.commands.files import place
 from bot.commands.strategy_check import check
 from bot.errors import ConfigError
 from bot.render import Out
+from feeds.times import span_text
 
 if TYPE_CHECKING:
     from strategies.definition import Definition
@@ -149,7 +150,8 @@ def described(definition: "Definition", timeframe: int) -> dict[str, Any]:  # An
         },
         "rules": definition.rules(), "memory": {name: type(value).__name__ for name, value in memory(definition.kind).items()},
         "contributions": list(parts.hook.names) if parts.hook else [signal.name for signal in parts.signals],
-        "rebalance": parts.rebalance, "warm_up_bars": engine.warm_up, "inputs": list(engine.program.fields),
+        "rebalance": parts.rebalance, "timeframe": span_text(timeframe), "warm_up_bars": engine.warm_up,
+        "run_warm_up_bars": max(engine.warm_up, int(Plan._field_defaults["volatility_bars"])), "inputs": list(engine.program.fields),
     }  # fmt: skip
 
 
@@ -157,7 +159,9 @@ def told(document: dict[str, Any], out: Out) -> list[str]:  # Any: a document
     """The same for people."""
     lines = [out.style(f"{document['strategy']}  {document['file']}", "bold"), document["says"].partition("\n")[0], ""]
     lines.append(f"decides by  {document['decides_by']}, explained by {', '.join(document['contributions'])}")
-    lines.append(f"warm-up     {document['warm_up_bars']:,} bars; reads {', '.join(document['inputs'])}")
+    needs = f"{document['warm_up_bars']:,} bars of {document['timeframe']}"
+    lines.append(f"warm-up     {needs}; a run takes {document['run_warm_up_bars']:,}, for the volatility that sizes too")
+    lines.append(f"reads       {', '.join(document['inputs'])}")
     if document["rebalance"] > 1:
         lines.append(f"rebalances  every {document['rebalance']:,} bars")
     lines.append(f"sha256      {document['sha256']}")

@@ -67,8 +67,17 @@ def test_a_new_strategy_runs_as_it_stands(name: str, folder: Path, capsys: Any) 
 def test_show_says_what_is_declared(folder: Path, capsys: Any) -> None:
     code, out, _ = run(capsys, "strategy", "show", "mine.py")
     assert code == 0
-    for words in ("Mine", "decides by  score", "close / delay(close, 12) - 1", "4 .. 60", "stop_loss", "warm-up     12 bars"):
+    for words in (
+        "Mine",
+        "decides by  score",
+        "close / delay(close, 12) - 1",
+        "4 .. 60",
+        "stop_loss",
+        "warm-up     12 bars of 1m; a run takes 1,440,",
+    ):
         assert words in out
+    code, out, _ = run(capsys, "strategy", "show", "mine.py", "--timeframe", "1h")
+    assert code == 0 and "warm-up     12 bars of 1h;" in out and "reads       close" in out
 
 
 @pytest.mark.parametrize(
