@@ -27,7 +27,7 @@ def _notes(found: Comparison) -> str:
     if not found.obstacles:
         return ""
     items = "".join(f"<li>{safe(one)}</li>" for one in found.obstacles)
-    return f'<section class="warnings" role="note"><h2>Not compared</h2><ul>{items}</ul></section>'
+    return f'<section class="warnings" role="note"><h2>Notes</h2><ul>{items}</ul></section>'
 
 
 def _plots(found: Comparison) -> str:

@@ -10,6 +10,7 @@ from bot.compare import Comparison, Figure, Held, Party
 from bot.compare_decisions import Book, compare_decisions
 from bot.compare_fills import compare_fills, filled_orders
 from bot.compare_returns import compare_held, compare_returns
+from bot.events import TradingState
 from bot.report import RunReport
 from bot.report_charts import held_path
 from bot.report_figures import FIGURES
@@ -45,13 +46,14 @@ def compare_runs(a: Reader, run_a: str, b: Reader, run_b: str) -> Comparison:
     timeframe = max(mine.timeframe, theirs.timeframe)
     return Comparison(
         **{name: getattr(found, name) for name in found.__struct_fields__ if name not in _LATER}, start_ms=start, end_ms=end,
+        obstacles=(*found.obstacles, *_ended(a, party_a, "A"), *_ended(b, party_b, "B")),
         decisions=compare_decisions(*books, symbols, start, end) if same else None,
         fills=compare_fills(orders[0], orders[1], max(MINUTE, timeframe)),
         held=_held(a, b, found, start, end, timeframe), returns=compare_returns(mine.curve, theirs.curve, start, end, timeframe),
     )  # fmt: skip
 
 
-_LATER = {"start_ms", "end_ms", "decisions", "fills", "held", "returns"}
+_LATER = {"start_ms", "end_ms", "obstacles", "decisions", "fills", "held", "returns"}
 
 
 def _party(reader: Reader, report: RunReport) -> Party:
@@ -82,6 +84,14 @@ def _obstacles(a: RunReport, b: RunReport) -> tuple[str, ...]:
     running = [name for name, one in (("A", a), ("B", b)) if one.state == "running"]
     told += [f"{name} is still running: what it has not done yet counts as missing" for name in running]
     return tuple(told)
+
+
+def _ended(reader: Reader, party: Party, name: str) -> tuple[str, ...]:
+    """Whether risk let a run trade to its end: what it made after that is no choice of its strategy."""
+    last = next(reversed(reader.states(party.run)), None)
+    if last is None or last.state is TradingState.ACTIVE:
+        return ()
+    return (f"{name} is {last.state.value} by {last.by} from {iso(last.at)} to its end",)
 
 
 def _given(a: RunReport, b: RunReport) -> tuple[tuple[str, str, str], ...]:

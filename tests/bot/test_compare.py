@@ -19,7 +19,7 @@ from bot.report import Curve
 from bot.store.journal import Journal
 from bot.store.runs import Run, begin
 from bot.store.store import Store
-from feeds.times import DAY, HOUR, MINUTE
+from feeds.times import DAY, HOUR, MINUTE, iso
 from strategies.events import Reason, Side
 from tests.bot.commands.books import document, run
 from tests.bot.store.building import decision, fill, order, record
@@ -157,6 +157,15 @@ def test_a_table_of_settings_that_is_empty_in_one_run_is_no_difference_beside_it
     a = trade(tmp_path / "a.db", "R-a", setting='0.3,"parameters":{}')
     b = trade(tmp_path / "b.db", "R-b", setting='0.3,"parameters":{"bars":48}')
     assert compare_stores(a, "R-a", b, "R-b").settings == (("strategy.parameters.bars", "-", "48"),)
+
+
+def test_a_run_that_risk_stopped_is_named(tmp_path: Path) -> None:
+    a, b = trade(tmp_path / "a.db", "R-a"), trade(tmp_path / "b.db", "R-b")
+    with Store.open(b) as store, store.transaction():
+        moves = ((901, START + MINUTE, "HALTED"), (902, START + 2 * MINUTE, "ACTIVE"), (903, START + 3 * MINUTE, "HALTED"))
+        store.conn.executemany("INSERT INTO states VALUES ('R-b', ?, 0, ?, ?, 'max_drawdown', 'lost')", moves)
+    found = compare_stores(a, "R-a", b, "R-b")
+    assert [one for one in found.obstacles if "HALTED" in one] == [f"B is HALTED by max_drawdown from {iso(START + 3 * MINUTE)} to its end"]
 
 
 def test_a_worse_price_is_not_coloured_as_a_gain(tmp_path: Path) -> None:
