@@ -72,14 +72,17 @@ class FundingFile:
 
     def uncovered(self, start: int, stop: int) -> list[str]:
         """What a reader should know of [start, stop): whose settlements begin later or end earlier than that, by more than a day."""
-        told = []
+        spans: dict[tuple[int, int], list[str]] = {}
         for symbol, (at, _, _) in self._by_symbol.items():
-            first, last = int(at[0]), int(at[-1])
+            spans.setdefault((int(at[0]), int(at[-1])), []).append(symbol)
+        told = []
+        for (first, last), symbols in spans.items():
+            names = ", ".join(symbols)
             if first >= stop or last < start:
-                told.append(f"{symbol}: no funding in this span (its settlements reach from {times.iso(first)} to {times.iso(last)})")
+                told.append(f"{names}: no funding in this span (settlements reach from {times.iso(first)} to {times.iso(last)})")
             elif first > start + times.DAY or last < stop - times.DAY:
                 told.append(
-                    f"{symbol}: funding from {times.iso(first)} to {times.iso(last)} only: outside of it a position pays and earns none"
+                    f"{names}: funding from {times.iso(first)} to {times.iso(last)} only: outside of it a position pays and earns none"
                 )
         return told
 

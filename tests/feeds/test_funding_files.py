@@ -102,3 +102,9 @@ def test_a_span_that_the_settlements_do_not_cover_is_named(tmp_path: Path) -> No
     assert feed.uncovered(START, START + 10 * DAY) == []
     assert "only: outside of it" in feed.uncovered(START, START + 20 * DAY)[0]
     assert "no funding in this span" in feed.uncovered(START + 20 * DAY, START + 30 * DAY)[0]
+
+
+def test_symbols_whose_settlements_end_at_the_same_instants_are_told_of_in_one_line(tmp_path: Path) -> None:
+    frame = pd.concat([rates(30), rates(30, symbol="ADAUSDT"), rates(40, symbol="ETHUSDT")])
+    told = FundingFile([save(frame, tmp_path / "f.parquet")]).uncovered(START, START + 20 * DAY)
+    assert [line.partition(":")[0] for line in told] == ["ADAUSDT, BTCUSDT", "ETHUSDT"]
