@@ -20,6 +20,7 @@ from bot.research.document import ROWS, Table, tables, title, written
 from feeds.bars import Array
 
 CARDS = ("total_return", "annual_return", "sharpe", "max_drawdown", "rank_ic", "hit_rate", "turnover", "break_even_bps")
+WHOLE = ".scroll{max-height:none}"  # no table of this page is long
 MOST_POINTS = 5_000  # rows that are looked at for a plot
 
 
@@ -36,7 +37,7 @@ def page(found: Backtest, reproduce: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer"><link rel="icon" href="data:,">'
-        f"<title>Sluice back-test {_safe(found.factor)}</title><style>{STYLE}</style></head>"
+        f"<title>Sluice back-test {_safe(found.factor)}</title><style>{STYLE}{WHOLE}</style></head>"
         f"<body><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
     )
 
