@@ -185,7 +185,8 @@ class Figure(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `sluice compare` shows.
 
-    obstacles  what could not be compared, and why, and who was stopped before its end;  start_ms, end_ms  the common span (0, 0: there is none)
+    obstacles  what could not be compared, and why, and who was stopped before its end
+    start_ms, end_ms  the common span (0, 0: there is none)
     identical  the digests of the whole runs are equal: every decision and fill is the same
     given      (what, A's, B's) of data, versions, seed;  settings  those that differ
     """
