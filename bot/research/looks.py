@@ -3,6 +3,7 @@
 The rule: a look is written down before its figures are shown.
 """
 
+import fcntl
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,15 +37,22 @@ def record(file: Path, at: int, data: str, factors: Sequence[str]) -> int:
     Raises ConfigError for a file that holds something else.
     """
     seen: set[str] = set(factors)
-    if file.exists():
-        for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # what another process shows at this moment counts
+        stream.seek(0)
+        whole, _, cut_off = stream.read().rpartition(b"\n")
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
                 look = msgspec.json.decode(line, type=Look)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                raise ConfigError(f"{file}:{number}: this is no list of looks at test slices.  Name another file: --looks FILE") from None
+                raise ConfigError(
+                    f"{file}:{number}: this is no look at a test slice.  Remove that line, or name another file: --looks FILE"
+                ) from None
             if look.data == data:
                 seen.update(look.factors)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab") as stream:
+        if cut_off and not cut_off.startswith(b"{"):
+            raise ConfigError(f"{file}: this is no list of looks at test slices.  Name another file: --looks FILE")
+        stream.truncate(stream.tell() - len(cut_off))  # a write that was killed: its figures were never shown
         stream.write(msgspec.json.encode(Look(at, data, tuple(factors))) + b"\n")
     return len(seen)
