@@ -168,12 +168,7 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
 
     if isinstance(error, FeedError):
         return kind, 5 if isinstance(error, Unreachable) else 4, str(error)
-    sqlite = sys.modules.get("sqlite3")  # who read a store has imported it
-    if (
-        sqlite is not None
-        and isinstance(error, sqlite.DatabaseError)
-        and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite.SQLITE_CORRUPT
-    ):
+    if _is_damage(error):
         return kind, 8, f"the store is damaged: {error}; restore it from a backup.  sluice doctor looks at it"
     strategies = sys.modules.get("strategies.errors")  # who raised a FactorError has imported it
     if strategies is not None and isinstance(error, strategies.StrategyError):
@@ -183,6 +178,14 @@ def _explained(error: BaseException) -> tuple[str, int, str]:
 
         return "FactorError", 4, refusal(error)
     return kind, 1, f"unexpected {kind}: {error}.  This is a fault in Sluice; the same command with -v shows where."
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether a store is not what we wrote: broken pages, a table that is gone, a document in it that is none."""
+    sqlite, msgspec = sys.modules.get("sqlite3"), sys.modules.get("msgspec")  # who read a store has imported them
+    if sqlite is not None and isinstance(error, sqlite.DatabaseError):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite.SQLITE_CORRUPT or str(error).startswith("no such ")
+    return msgspec is not None and isinstance(error, msgspec.DecodeError)
 
 
 def _fail(words: Sequence[str], kind: str, code: int, message: str, answered: bool = False) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import click
+import msgspec
 import pytest
 
 from bot import cli, errors
@@ -108,6 +109,15 @@ def test_a_store_that_is_found_damaged_on_the_way_is_a_failed_check(raising, cap
     raising(error)
     assert main(["runs"]) == 8
     assert "the store is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("no such table: fills"), msgspec.ValidationError("Expected `object`, got `int`")]
+)
+def test_a_store_that_lacks_a_table_or_holds_a_broken_document_is_damaged(raising, capsys, error) -> None:  # type: ignore[no-untyped-def]
+    raising(error)
+    assert main(["runs"]) == 8
+    assert f"the store is damaged: {error}; restore it from a backup" in capsys.readouterr().err
 
 
 def test_an_error_cannot_carry_an_escape_sequence_to_the_terminal(raising, capsys) -> None:  # type: ignore[no-untyped-def]
