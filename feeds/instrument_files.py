@@ -37,7 +37,15 @@ def read_rules(folder: Path) -> Rules:
         raise BadData(f"{path}: it is of schema {rules.schema}, written by a newer Sluice than this; use that one")
     for symbol, instrument in rules.instruments.items():
         positive = (instrument.tick, instrument.lot, instrument.least_quantity, instrument.most_quantity, instrument.max_leverage)
-        if instrument.symbol != symbol or min(positive) <= 0 or instrument.funding_ms <= 0:
+        numbers = (*positive, instrument.least_notional, instrument.maintenance)
+        if (
+            instrument.symbol != symbol
+            or not all(number.is_finite() for number in numbers)
+            or min(positive) <= 0
+            or instrument.least_notional < 0
+            or not 0 <= instrument.maintenance < 1
+            or instrument.funding_ms <= 0
+        ):
             raise BadData(f"{path}: the rules of {symbol} cannot be right; correct them, or remove the file and download again")
     return rules
 

@@ -1,11 +1,15 @@
 """Steps, minima, and the crossing from evidence to money."""
 
+import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.errors import BadData
+from feeds.instrument_files import read_rules
 from feeds.instruments import base_of, default_instrument, exact, symbol_for
 
 
@@ -87,3 +91,16 @@ def test_the_coin_that_a_symbol_trades(symbol: str, base: str) -> None:
 def test_the_symbol_that_trades_an_asset() -> None:
     universe = ("BTCUSDT", "1000PEPEUSDT", "BTCUSDC")
     assert [symbol_for(asset, universe) for asset in ("btc", "BTCUSDC", "pepe", "eth")] == ["BTCUSDT", "BTCUSDC", "1000PEPEUSDT", None]
+
+
+@pytest.mark.parametrize(
+    "change", [{"tick": "NaN"}, {"lot": "Infinity"}, {"tick": "0"}, {"least_notional": "-1"}, {"maintenance": "NaN"}, {"maintenance": "1"}]
+)
+def test_rules_on_disk_that_cannot_be_right_are_refused(tmp_path: Path, change: dict[str, str]) -> None:
+    rules = {"symbol": "BTCUSDT", "tick": "0.1", "lot": "0.001", "least_quantity": "0.001", "least_notional": "5"}
+    path = tmp_path / "instruments.json"
+    path.write_text(json.dumps({"instruments": {"BTCUSDT": rules}}))
+    assert read_rules(tmp_path).instruments["BTCUSDT"].tick == Decimal("0.1")
+    path.write_text(json.dumps({"instruments": {"BTCUSDT": rules | change}}))
+    with pytest.raises(BadData, match="the rules of BTCUSDT cannot be right"):
+        read_rules(tmp_path)
