@@ -20,6 +20,7 @@ from bot.sampling import Value
 from bot.store.trials import Trial
 from feeds.bars import Array
 from feeds.times import Millis
+from strategies.errors import StrategyError
 
 BLOCK = 16_384  # bars, over all symbols, that are computed at once
 HALTED_MS = "halted_ms"  # figure of a trial: since when a limit of risk let nothing be traded; None: it went on to the end
@@ -73,9 +74,13 @@ def key_of(config: Config, data: str, start: Millis, stop: Millis) -> tuple[str,
 
 
 def attempt(job: Job) -> Trial:
-    """Make the replay. Raises StrategyError, FactorError, ConfigError and BadData as any replay does."""
+    """Make the replay. Raises StrategyError, FactorError, ConfigError and BadData as any replay does, a hook's with what was tried."""
     begun = time.perf_counter()
-    result, returns = _replayed(job)
+    try:
+        result, returns = _replayed(job)
+    except StrategyError as fault:
+        tried = ", ".join(f"{name} = {value}" for name, value in job.values.items()) or "the settings as they are"
+        raise StrategyError(*(f"{problem}, tried with {tried}" for problem in fault.problems)) from None
     figures = {name: value for name, value in result.metrics.items() if value is None or isinstance(value, int | float)}
     end = result.stopped
     figures[HALTED_MS] = end.since if end is not None and result.state is TradingState.HALTED else None

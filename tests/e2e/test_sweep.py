@@ -252,6 +252,17 @@ def test_the_command_answers_in_words_and_says_how_to_have_it_again(folder: Path
     assert code == 0 and json.loads(out)["bars"] > 0
 
 
+def test_an_error_of_a_hook_names_what_was_tried(folder: Path, tmp_path: Path, capsys: Any) -> None:
+    hook = STRATEGY.replace(
+        STRATEGY[STRATEGY.index("    factors") :], "    def decide(self, bar):\n        return {'NOPE': 1 / (self.bars - 7)}\n"
+    )
+    (tmp_path / "hook.py").write_text(hook)
+    words = ("sweep", "--strategy", tmp_path / "hook.py", "--candles", folder, "--sampler", "grid", "--param", "bars=7", "--folds", 2)
+    code, _, said = run(capsys, *words, "--store", tmp_path / "s.db")
+    assert code == 4
+    assert "ZeroDivisionError: division by zero, at the bar" in said and "tried with strategy.parameters.bars = 7" in said
+
+
 @pytest.mark.parametrize(
     ("param", "message"),
     [
