@@ -170,7 +170,7 @@ def backtest(*, text: str | None, html: Path | None, dialect: str, units: str | 
 
 COMPARE = (
     "sluice factor compare 'ts_zscore(close, 60)' 'rsi(close, 14) - 50' --candles candles/1h",
-    "sluice factor compare --batch alpha158 --candles candles/1h --by rank_ic --json",
+    "sluice factor compare --batch alpha158 --candles candles/1h --by rank_ic --html ranked.html",
 )
 
 
@@ -178,13 +178,15 @@ COMPARE = (
 @click.argument("texts", metavar="TEXT|FILE...", nargs=-1)
 @click.option("--batch", metavar="FILE.jsonl", help='Many: a JSON object a line, {"id", "text" or "code"}; or a published set by name.')
 @click.option("--by", type=click.Choice(RANKED_BY), default="sharpe", metavar="F", help=f"Ranked by: {', '.join(RANKED_BY)}.  [sharpe]")
+@click.option("--html", type=options.Page(), metavar="FILE", help="One self-contained page.")
 @click.option("--details", is_flag=True, help="Regimes, quantiles, decay and the walk forward of each: ten times the work.")
 @trial
 @language
 @options.common
 def compare(
-    *, texts: tuple[str, ...], batch: str | None, by: str, details: bool, dialect: str, units: str | None, as_json: bool, **given: Any
-) -> int:  # Any: options
+    *, texts: tuple[str, ...], batch: str | None, by: str, html: Path | None, details: bool, dialect: str, units: str | None,
+    as_json: bool, **given: Any,
+) -> int:  # fmt: skip  # Any: options
     """Try many factors on the same bars in one pass, and rank them by what they did on validate.
 
     The answer says how many were tried, how many of those are alike, and what the best of so many shows by luck alone.
@@ -207,7 +209,15 @@ def compare(
     shared = [said for said in answer["factors"][0]["warnings"] if all(said in row["warnings"] for row in answer["factors"])]
     answer["warnings"] = [*shared, _looked(given, market, nodes)] if settings.test else shared
     told = [f"{each['id']}: refused, {each['message']}" for each in refused]
-    out.answer(answer, [*_ranking(out, answer), *told, *(f"warning: {said}" for said in answer["warnings"])])
+    over, ranking, notes = _ranking(answer)
+    if html is not None:
+        from bot.commands.files import place
+        from bot.research.page import ranking_page
+
+        place(html, ranking_page(ranking, [over, *notes], [*answer["warnings"], *told], _again("compare")), 0o644)
+        out.note(f"{html}: written")
+    shown = [over, "", *out.table(ranking.head, ranking.rows, ranking.right), "", *notes]
+    out.answer(answer, [*shown, *told, *(f"warning: {said}" for said in answer["warnings"])])
     return 0
 
 
@@ -304,9 +314,10 @@ def _shown(out: Out, tables: "Sequence[Table]") -> list[str]:
     return [*lines, ""]
 
 
-def _ranking(out: Out, answer: "Document") -> list[str]:
+def _ranking(answer: "Document") -> "tuple[str, Table, list[str]]":
+    """What was tried on what, the table, and how to read it."""
     from bot.render import clock, percent, signed
-    from bot.research.document import number
+    from bot.research.document import Table, number
 
     rows = []
     for place, row in enumerate(answer["factors"], 1):
@@ -332,7 +343,7 @@ def _ranking(out: Out, answer: "Document") -> list[str]:
     over = f"{len(one['symbols'])} symbols, {one['bars']:,} bars of {one['timeframe']}, {span}; Sharpe and a year after costs; "
     over += f"all but sign and train on {where}"
     luck = "DSR: the chance that the Sharpe ratio is above the best of so many by luck"
-    return [over, "", *out.table(head, rows, (0, *range(3, 12))), "", said, luck]
+    return over, Table("Factors, best first", head, tuple(rows), (0, *range(3, 12))), [said, luck]
 
 
 def _again(command: str) -> str:

@@ -5,7 +5,7 @@ The rule: every text is escaped on its way in, and the page's own policy lets no
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -29,15 +29,29 @@ def page(found: Backtest, reproduce: str) -> str:
 
     reproduce  the command that makes it again
     """
+    body = "".join((_head(found), _warnings(found.warnings), _cards(found), _plots(found), *map(_table, tables(found)), _again(reproduce)))
+    return _whole(f"Sluice back-test {found.factor}", body)
+
+
+def ranking_page(ranking: Table, said: Iterable[str], warnings: Sequence[str], reproduce: str) -> str:
+    """Factors beside each other, as one page.
+
+    said  what they were tried on and how to read the table, a paragraph each;  reproduce  the command that makes it again
+    """
+    lines = "".join(f"<p>{_safe(line)}</p>" for line in said)
+    head = f"<header><h1>Factors compared</h1>{lines}</header>"
+    return _whole("Sluice factors compared", "".join((head, _warnings(warnings), _table(ranking), _again(reproduce))))
+
+
+def _whole(name: str, body: str) -> str:
     rules = ("default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", f"script-src '{_hash(SCRIPT)}'", "base-uri 'none'")
     policy = "; ".join((*rules, "form-action 'none'"))
-    body = "".join((_head(found), _warnings(found), _cards(found), _plots(found), *map(_table, tables(found)), _again(reproduce)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer"><link rel="icon" href="data:,">'
-        f"<title>Sluice back-test {_safe(found.factor)}</title><style>{STYLE}{WHOLE}</style></head>"
+        f"<title>{_safe(name)}</title><style>{STYLE}{WHOLE}</style></head>"
         f"<body><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
     )
 
@@ -55,10 +69,10 @@ def _head(found: Backtest) -> str:
     return f"<header><h1>Factor back-test</h1><dl>{lines}</dl></header>"
 
 
-def _warnings(found: Backtest) -> str:
-    if not found.warnings:
+def _warnings(warnings: Sequence[str]) -> str:
+    if not warnings:
         return ""
-    items = "".join(f"<li>{_safe(warning)}</li>" for warning in found.warnings)
+    items = "".join(f"<li>{_safe(warning)}</li>" for warning in warnings)
     return f'<section class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></section>'
 
 

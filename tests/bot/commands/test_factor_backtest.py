@@ -129,6 +129,11 @@ def test_many_are_ranked_on_validate_and_counted(data: Path, capsys: Capture, tm
     assert re.match(
         r"\d+ symbols, [0-9,]+ bars of 1h, 20.* to 20.*; Sharpe and a year after costs; all but sign and train on validate\n", said
     )
+    found_again = document(capsys, *words, "--html", tmp_path / "ranked.html")
+    page = (tmp_path / "ranked.html").read_text()
+    assert found_again == found and page.startswith("<!doctype html>") and "default-src 'none'" in page
+    named = [str(name) for name in found["ranked"]]  # type: ignore[attr-defined]
+    assert sorted(named, key=lambda name: page.index(f">{name}<")) == named and "4 factors tried" in page and "bad: refused" in page
     without = document(capsys, *words, "--split", "80/0/20")
     assert (found["ranked_on"], without["ranked_on"]) == ("validate", "train")
     alone = document(capsys, "factor", "backtest", "close / delay(close, 5) - 1", "--data", data / "candles", "--draws", 0)
