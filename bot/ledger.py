@@ -103,8 +103,9 @@ class Ledger:
         self.cashflow = cash
         self.cashflow_float = float(cash)
         self.realised = self.fees = self.funding = self.slippage = ZERO
-        self.marks: list[float] = [NAN] * len(self.symbols)
-        self.marked_ms: list[int] = [0] * len(self.symbols)
+        self._marks: list[float] = [NAN] * len(self.symbols)
+        self._marked_ms: list[int] = [0] * len(self.symbols)
+        self._newest: tuple[Bars, int] | None = None  # a row that gave every symbol a close, and has not been written down yet
         self.newest_ms = 0
         self.timeframe = 0
         self.quantities: list[float] = [0.0] * len(self.symbols)
@@ -118,6 +119,23 @@ class Ledger:
         self._booked: set[str] = set()
         self._settled: set[tuple[str, int]] = set()
 
+    @property
+    def marks(self) -> list[float]:
+        if self._newest is not None:
+            self._write_down(*self._newest)
+        return self._marks
+
+    @property
+    def marked_ms(self) -> list[int]:
+        if self._newest is not None:
+            self._write_down(*self._newest)
+        return self._marked_ms
+
+    def _write_down(self, bars: Bars, row: int) -> None:
+        self._marks = [closes[row] for closes in bars.closes]
+        self._marked_ms = [bars.times[row]] * len(self._marks)
+        self._newest = None
+
     def on_candle(self, candle: Candle) -> list[Event]:
         """Mark the position at the close."""
         i = self.index.get(candle.symbol)
@@ -130,6 +148,9 @@ class Ledger:
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Mark the symbols [first, end), by place, at the closes of a row."""
         self.timeframe = bars.timeframe
+        if bars.whole and end - first == len(self.symbols):
+            self._newest, self.newest_ms = (bars, row), bars.times[row]
+            return
         close_ms, columns, marks, marked_ms = bars.times[row], bars.closes, self.marks, self.marked_ms
         for i in range(first, end):
             close = columns[i][row]
@@ -141,7 +162,7 @@ class Ledger:
         """Book a fill once. Raises InvariantBroken when the books then contradict themselves."""
         if fill.exec_id in self._booked:
             return []
-        position = self._position(fill.symbol, f"fill {fill.exec_id}")
+        position = self.positions.get(fill.symbol) or self._position(fill.symbol, f"fill {fill.exec_id}")
         self._booked.add(fill.exec_id)
         bought = fill.side is OrderSide.BUY
         signed = fill.quantity if bought else -fill.quantity
@@ -163,8 +184,9 @@ class Ledger:
         self.cashflow -= value + fill.fee
         self._after(position)
         i = self.index[fill.symbol]
-        if self.marks[i] != self.marks[i]:
-            self.marks[i] = float(fill.price)
+        marks = self.marks
+        if marks[i] != marks[i]:
+            marks[i] = float(fill.price)
         self._check(position, fill.exec_id)
         return []
 
@@ -191,8 +213,13 @@ class Ledger:
     def equity_float(self) -> float:
         """The same as a float; `equity_rows` computes it with the same operations in the same order."""
         total = self.cashflow_float
-        for i in self.held:
-            total += self.quantities[i] * self.marks[i]
+        if self._newest is None:
+            for i in self.held:
+                total += self.quantities[i] * self._marks[i]
+        else:
+            bars, row = self._newest
+            for i in self.held:
+                total += self.quantities[i] * bars.closes[i][row]
         return total
 
     def unrealised(self, symbol: str) -> Decimal:
@@ -207,11 +234,8 @@ class Ledger:
         if self.held and not (self.lull[0] is bars.values and self.lull[1] == self.revision):
             self.high = max(self.high, self._highest(bars, start, stop))
         self.timeframe = bars.timeframe
-        end_ms = bars.close_ms(stop - 1)
         if bars.whole:
-            self.marks = [closes[stop - 1] for closes in bars.closes]
-            self.marked_ms = [end_ms] * len(self.marks)
-            self.newest_ms = end_ms
+            self._newest, self.newest_ms = (bars, stop - 1), bars.times[stop - 1]
             return
         known = ~np.isnan(bars.values[start:stop, CLOSE])
         for i in np.flatnonzero(known.any(axis=0)).tolist():

@@ -46,8 +46,9 @@ class Account:
             symbol: Holding(place, float(instruments[symbol].maintenance)) for place, symbol in enumerate(self.symbols)
         }  # fmt: skip
         self._by_place = list(self.holdings.values())
-        self.marks: list[float] = [NAN] * len(self.symbols)
-        self.marked_ms: list[int] = [0] * len(self.symbols)
+        self._marks: list[float] = [NAN] * len(self.symbols)
+        self._marked_ms: list[int] = [0] * len(self.symbols)
+        self._newest: tuple[Bars, int] | None = None  # a row that gave every symbol a close, and has not been written down yet
         self.held: dict[str, Holding] = {}
         self._sums: tuple[float, float] | None = None  # of size x mark, and of the margin; None: to be counted
         self.safe_in: Array | None = None
@@ -55,14 +56,32 @@ class Account:
         self._least_in: Array | None = None  # the values of those bars
         self._moved: set[int] = set()  # places of the holdings that have changed since
 
+    @property
+    def marks(self) -> list[float]:
+        if self._newest is not None:
+            self._write_down(*self._newest)
+        return self._marks
+
+    @property
+    def marked_ms(self) -> list[int]:
+        if self._newest is not None:
+            self._write_down(*self._newest)
+        return self._marked_ms
+
+    def _write_down(self, bars: Bars, row: int) -> None:
+        self._marks = [closes[row] for closes in bars.closes]
+        self._marked_ms = [bars.times[row]] * len(self._marks)
+        self._newest = None
+
     def trade(self, symbol: str, signed: Decimal, price: Decimal, fee: Decimal, ms: int) -> Decimal:
         """Book a trade and return the position after it."""
         holding = self.holdings[symbol]
         quantity = holding.quantity = holding.quantity + signed
         holding.size = float(quantity)
         holding.changes.append((ms, quantity))
-        if self.marks[holding.place] != self.marks[holding.place]:
-            self.marks[holding.place] = float(price)
+        marks, place = self.marks, holding.place
+        if marks[place] != marks[place]:
+            marks[place] = float(price)
         flow = self.flow = self.flow - (signed * price + fee)
         self.flow_float = float(flow)
         if quantity:
@@ -70,7 +89,7 @@ class Account:
         else:
             self.held.pop(symbol, None)
         self._sums = self.safe_in = None
-        self._moved.add(holding.place)
+        self._moved.add(place)
         return quantity
 
     def pay(self, amount: Decimal) -> None:
@@ -92,8 +111,7 @@ class Account:
         row, end_ms = stop - 1, bars.times[stop - 1]
         self._sums = None
         if bars.whole:
-            self.marks = [closes[row] for closes in bars.closes]
-            self.marked_ms = [end_ms] * len(self.marks)
+            self._newest = bars, row
             return
         for place, closes in enumerate(bars.closes):
             close = closes[row]
@@ -104,13 +122,16 @@ class Account:
 
     def mark_row(self, bars: Bars, row: int, first: int, end: int) -> None:
         """Take the closes of one row, of the symbols [first, end) by place."""
+        self._sums = None
+        if bars.whole and end - first == len(self.symbols):
+            self._newest = bars, row
+            return
         close_ms, columns, marks, marked_ms = bars.times[row], bars.closes, self.marks, self.marked_ms
         for place in range(first, end):
             close = columns[place][row]
             if close == close:
                 marks[place] = close
                 marked_ms[place] = close_ms
-        self._sums = None
 
     def position_at(self, symbol: str, ms: int) -> Decimal:
         """The position just before `ms`: a trade at the very instant comes after a settlement."""
@@ -122,14 +143,15 @@ class Account:
 
     def equity(self) -> float:
         """Quote currency, positions at their last closes."""
-        total = self.flow_float
+        total, marks = self.flow_float, self.marks
         for holding in self.held.values():
-            total += holding.size * self.marks[holding.place]
+            total += holding.size * marks[holding.place]
         return total
 
     def gross(self) -> float:
         """Sum of |position| at the last closes, quote currency."""
-        return sum([abs(holding.size) * self.marks[holding.place] for holding in self.held.values()])
+        marks = self.marks
+        return sum([abs(holding.size) * marks[holding.place] for holding in self.held.values()])
 
     def is_safe(self, place: int, low: float, high: float) -> bool:
         """A bar of this symbol in this range cannot liquidate the account, the others at their last closes: twice the margin is left."""
@@ -186,8 +208,9 @@ class Account:
         if self._least_in is not bars.values:
             self._least, self._least_in = [0.0] * len(self.symbols), bars.values
             self._moved = {holding.place for holding in self.held.values()}
+        marks = self.marks
         for place in self._moved:
-            holding, mark = self._by_place[place], self.marks[place]
+            holding, mark = self._by_place[place], marks[place]
             size, low, high = holding.size, min(mark, bars.lowest[0][place]), max(mark, bars.highest[0][place])
             self._least[place] = size * (low if size > 0.0 else high) - 2.0 * abs(size) * holding.maintenance * high
         self._moved.clear()
@@ -197,9 +220,9 @@ class Account:
         return True
 
     def _count(self) -> tuple[float, float]:
-        value = margin = 0.0
+        value, margin, marks = 0.0, 0.0, self.marks
         for holding in self.held.values():
-            worth = holding.size * self.marks[holding.place]
+            worth = holding.size * marks[holding.place]
             value += worth
             margin += abs(worth) * holding.maintenance
         self._sums = value, margin

@@ -92,6 +92,7 @@ class SimulatedExecutor:
         self._ticks = {symbol: float(instrument.tick) for symbol, instrument in instruments.items()}
         self._leverage = {symbol: float(instrument.max_leverage) for symbol, instrument in instruments.items()}
         self._orders: dict[str, dict[str, Working]] = {symbol: {} for symbol in self.account.symbols}
+        self._queues = list(self._orders.values())  # the same, in universe order
         self._waiting = 0  # orders in all of them
         self._kept: dict[str, list[Funding]] = {}
         self._settled: set[tuple[str, int]] = set()
@@ -152,26 +153,26 @@ class SimulatedExecutor:
 
     def first_met(self, bars: Bars, row: int, place: int) -> int:
         """The first symbol from `place` on whose bar of this row has to go through `on_candle`; the number of symbols if none."""
-        symbols, account = self.account.symbols, self.account
+        account, queues, kept = self.account, self._queues, self._kept
         safe = account.safe_in is bars.values or account.is_safe_throughout(bars)
-        if safe and not self._waiting and not self._kept:
-            return len(symbols)
-        for i in range(place, len(symbols)):
-            acts = self._orders[symbols[i]] or symbols[i] in self._kept
+        if safe and not self._waiting and not kept:
+            return len(queues)
+        for i in range(place, len(queues)):
+            acts = queues[i] or (kept and account.symbols[i] in kept)
             if acts or not (safe or account.is_safe(i, bars.lows[i][row], bars.highs[i][row])):
                 close = bars.closes[i][row]
                 if close == close:
                     return i
-        return len(symbols)
+        return len(queues)
 
     def first_touch(self, bars: Bars, start: int, stop: int) -> int:
         """The first row in [start, stop) at which something here could act; `stop` if none."""
         if self._waiting:
-            for i, symbol in enumerate(bars.symbols):
-                for order in self._orders[symbol].values():
+            for i, orders in enumerate(self._queues):
+                for order in orders.values():
                     stop = first_row(order, bars, i, start, stop)
-            if stop <= start:
-                return start
+                    if stop <= start:
+                        return start
         for kept in self._kept.values():
             row = -(-kept[0].settle_ms // bars.timeframe) - 1 - bars.first
             stop = min(stop, max(start, row))
