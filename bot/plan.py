@@ -14,7 +14,7 @@ from bot.execution.costs import Costs
 from bot.execution.simulated import Fills
 from bot.risk import Limits
 from bot.trader import Rules
-from feeds.bars import CLOSE, COLUMNS
+from feeds.bars import CLOSE, COLUMNS, LOW
 from feeds.history import History
 from feeds.instruments import Instrument, default_instrument
 from feeds.times import Millis
@@ -141,11 +141,22 @@ MISSING = object()
 
 
 def instruments(config: Config, history: History, known: Mapping[str, Instrument] = MappingProxyType({})) -> dict[str, Instrument]:
-    """Of every symbol of a history: as the exchange said (`known`), else by its first close."""
-    return {
-        symbol: instrument(config, symbol, float(lane.columns[CLOSE][0]), known.get(symbol))
-        for symbol, lane in zip(history.symbols, history.lanes, strict=True)
-    }
+    """Of every symbol of a history: as the exchange said (`known`), else by its first close.
+
+    A coin that falls below its tick gets the finer one that its lowest price asks for, as exchanges give it; raises ConfigError where
+    the configuration sets a tick that no price of the coin reaches.
+    """
+    found = {}
+    for symbol, lane in zip(history.symbols, history.lanes, strict=True):
+        one = instrument(config, symbol, float(lane.columns[CLOSE][0]), known.get(symbol))
+        lowest = float(lane.columns[LOW].min())
+        if lowest < one.tick:
+            override = config.instruments.get(symbol)
+            if override is not None and override.tick > 0:
+                raise ConfigError(f"instruments.{symbol}.tick is {one.tick}, and {symbol} trades at {lowest:g}; make it smaller")
+            one = msgspec.structs.replace(one, tick=default_instrument("", lowest).tick)
+        found[symbol] = one
+    return found
 
 
 def instrument(config: Config, symbol: str, price: float, known: Instrument | None = None) -> Instrument:
