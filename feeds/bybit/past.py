@@ -81,6 +81,9 @@ class BybitPast:
         Raises Unreachable when that does not help, Banned when it cannot.
         """
         for attempt in range(1, ATTEMPTS + 1):
+            # another request was told to wait: that costs this one no attempt
+            while 0 < (rest := self.client.rest_ms) <= LONGEST:  # noqa: ASYNC110
+                await asyncio.sleep(rest / SECOND)
             try:
                 self.requests += 1
                 return await self.client.ask(path, category="linear", **params)
